@@ -1,0 +1,1 @@
+"""The course assignment's questions as studies, and the pages they produce."""

@@ -1,0 +1,278 @@
+"""Everything that can be learned from and everything that can be built, in two tables.
+
+Recipes and saved models are resolved here; what is not in these tables cannot be loaded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any, Self
+
+import torch
+from torch import Tensor, nn
+
+import ribocyte
+from ribocyte.cells import bloodmnist, images
+from ribocyte.cells import networks as cell_networks
+from ribocyte.errors import ModelError, RecipeError, nearest
+from ribocyte.learn import predictor
+from ribocyte.learn.batches import mix
+from ribocyte.learn.objectives import Classification, Regression
+from ribocyte.learn.predictor import Encoding, read_model
+from ribocyte.learn.recipe import Recipe, Training, override, parse, read_toml
+from ribocyte.learn.splits import Info, Splits
+from ribocyte.learn.training import Augment
+from ribocyte.rna import networks as rna_networks
+from ribocyte.rna import rnacompete
+from ribocyte.rna.encoding import RNAEncoding
+
+
+@dataclass(frozen=True)
+class DataKind:
+    """A kind of data: how to load it, how its inputs and outputs are written, what is learned from it."""
+
+    domain: str
+    config: type
+    load: Callable[[Any, Path | None], Splits]
+    objective: type
+    about: str
+
+
+@dataclass(frozen=True)
+class NetworkKind:
+    """A kind of network: its configuration and how it is built for some data."""
+
+    domain: str
+    config: type
+    build: Callable[[Any, Info], nn.Module]
+    about: str
+
+
+DATA: dict[str, DataKind] = {
+    "rnacompete": DataKind(
+        "rna",
+        rnacompete.RNAcompeteConfig,
+        rnacompete.load,
+        Regression,
+        "RNAcompete intensities of one or more experiments (Ray et al. 2013)",
+    ),
+    "bloodmnist": DataKind(
+        "cells",
+        bloodmnist.BloodMNISTConfig,
+        bloodmnist.load,
+        Classification,
+        "BloodMNIST: 17,092 blood cells, 28 px",
+    ),
+    "cell-folder": DataKind(
+        "cells",
+        bloodmnist.CellFolderConfig,
+        bloodmnist.load_folder,
+        Classification,
+        "a folder of photographs, CLASS/*.jpg|png|tif",
+    ),
+}
+
+NETWORKS: dict[str, NetworkKind] = {
+    "rna-cnn": NetworkKind(
+        "rna",
+        rna_networks.CNNConfig,
+        lambda config, info: rna_networks.CNN(config, len(info.outputs)),
+        "motif detectors and their strongest match (DeepBind)",
+    ),
+    "rna-bilstm": NetworkKind(
+        "rna",
+        rna_networks.BiLSTMConfig,
+        lambda config, info: rna_networks.BiLSTM(config, len(info.outputs)),
+        "motif detectors read by an LSTM from either end",
+    ),
+    "rna-residual": NetworkKind(
+        "rna",
+        rna_networks.ResidualConfig,
+        lambda config, info: rna_networks.Residual(config, len(info.outputs)),
+        "dilated residual convolutions (ResidualBind)",
+    ),
+    "cell-cnn": NetworkKind(
+        "cells",
+        cell_networks.CellCNNConfig,
+        lambda config, info: cell_networks.CellCNN(config, len(info.outputs), info.normalisation["size"]),
+        "the assignment's three convolutions, with or without pooling and softmax",
+    ),
+    "cell-residual": NetworkKind(
+        "cells",
+        cell_networks.CellResidualConfig,
+        lambda config, info: cell_networks.CellResidual(config, len(info.outputs)),
+        "a residual network for 28 px",
+    ),
+}
+
+
+class Predictor(predictor.Predictor):
+    """A trained model, loaded from its file and ready for raw inputs: see `ribocyte.learn.predictor.Predictor`."""
+
+    @classmethod
+    def load(cls, path: Path | str, device: str = "auto") -> Self:
+        """Load a model file, or the model of a run's folder. Nothing in the file is executed.
+
+        Parameters
+        ----------
+        path : Path or str
+            ``model.safetensors``, or a run's folder.
+        device : str
+            ``auto`` takes a GPU where there is one.
+
+        Raises
+        ------
+        ModelError
+            If the file is damaged, no model of ours, or from a version that knew other kinds.
+        """
+        path = Path(path)
+        card, weights = read_model(path)
+        try:
+            recipe, info = parse_recipe(card["recipe"], "model"), Info.from_json(card["data"])
+            network = NETWORKS[recipe.model_kind].build(recipe.model, info)
+            network.load_state_dict(weights)
+        except (RecipeError, KeyError, TypeError, RuntimeError) as error:
+            raise ModelError(
+                f"{path}: does not fit this version: {str(error).splitlines()[0]}",
+                expected=f"a model of ribocyte {ribocyte.__version__}, found {card.get('version', 'unknown')}",
+            ) from error
+        if device == "auto":
+            device = "cuda" if torch.cuda.is_available() else "cpu"
+        return cls(network, make_encoding(recipe, info), card, device)
+
+    @property
+    def recipe(self) -> Recipe:
+        """What the model was trained by."""
+        return parse_recipe(self.card["recipe"], "model")
+
+    @property
+    def info(self) -> Info:
+        """What the model was trained on."""
+        return Info.from_json(self.card["data"])
+
+    @property
+    def domain(self) -> str:
+        """``rna`` or ``cells``."""
+        return NETWORKS[self.recipe.model_kind].domain
+
+
+def read_recipe(path: Path, settings: Sequence[str] = ()) -> Recipe:
+    """Read a recipe from a TOML file, with ``key=value`` settings on top.
+
+    Raises
+    ------
+    RecipeError
+        Naming the file, the key, and what was expected.
+    """
+    tables = override(read_toml(path), settings)
+    try:
+        return parse_recipe(tables, path.stem)
+    except RecipeError as error:
+        raise RecipeError(f"{path}: {error.problem}", expected=error.expected, mend=error.mend) from error
+
+
+def parse_recipe(tables: Mapping[str, Any], name: str) -> Recipe:
+    """Make a recipe of TOML tables: ``data`` and ``model`` name their kind, the rest may be left out.
+
+    Parameters
+    ----------
+    tables : mapping
+        ``name`` (optional), ``data``, ``model``, ``objective`` (optional), ``training`` (optional).
+    name : str
+        What it is called where it does not say.
+
+    Raises
+    ------
+    RecipeError
+        For anything unknown or impossible.
+    """
+    known = ("name", "data", "model", "objective", "training")
+    for key in tables:
+        if key not in known:
+            near = nearest(key, known, 1)
+            raise RecipeError(
+                f"{key}: unknown table",
+                expected=f"one of {', '.join(known)}",
+                mend=f"did you mean {near[0]}?" if near else "",
+            )
+    if not isinstance(tables.get("name", name), str):
+        raise RecipeError(f"name = {tables['name']!r}", expected="a word")
+    data_kind, data_table = _kind(tables, "data", DATA)
+    model_kind, model_table = _kind(tables, "model", NETWORKS)
+    data, model = DATA[data_kind], NETWORKS[model_kind]
+    if data.domain != model.domain:
+        fitting = [kind for kind, network in NETWORKS.items() if network.domain == data.domain]
+        raise RecipeError(
+            f"model.kind = {model_kind!r} does not take {data_kind} data",
+            expected=f"one of {', '.join(fitting)}",
+        )
+    model_config = parse(model.config, model_table, "model")
+    objective = parse(data.objective, tables.get("objective", {}), "objective")
+    if isinstance(objective, Classification):  # the network's shape decides, whatever was written
+        objective = replace(objective, probabilities=getattr(model_config, "softmax", False))
+    return Recipe(
+        name=tables.get("name", name),
+        data_kind=data_kind,
+        data=parse(data.config, data_table, "data"),
+        model_kind=model_kind,
+        model=model_config,
+        objective=objective,
+        training=parse(Training, tables.get("training", {}), "training"),
+    )
+
+
+def load_data(recipe: Recipe, root: Path | None = None) -> Splits:
+    """Load what a recipe learns from.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        Whose data is wanted.
+    root : Path, optional
+        A data folder; else the usual search.
+    """
+    return DATA[recipe.data_kind].load(recipe.data, root)
+
+
+def build_network(recipe: Recipe, info: Info) -> nn.Module:
+    """Build a recipe's network with weights that depend on its seed alone."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(mix(recipe.training.seed))
+        return NETWORKS[recipe.model_kind].build(recipe.model, info)
+
+
+def make_encoding(recipe: Recipe, info: Info) -> Encoding:
+    """Make the encoding of a recipe's inputs and outputs."""
+    if DATA[recipe.data_kind].domain == "rna":
+        return RNAEncoding.from_info(info)
+    return images.CellEncoding.from_info(info, getattr(recipe.model, "softmax", False))
+
+
+def make_augment(recipe: Recipe) -> Augment | None:
+    """Make what changes training batches at random, None where nothing does."""
+    if not getattr(recipe.data, "augment", False):
+        return None
+    return partial(_shifted, shift=recipe.data.shift)
+
+
+def _shifted(inputs: Tensor, generator: torch.Generator, shift: int) -> Tensor:
+    return images.augment(inputs, generator, shift)
+
+
+def _kind(tables: Mapping[str, Any], part: str, known: Mapping[str, object]) -> tuple[str, dict[str, Any]]:
+    """Take the kind out of a recipe's table."""
+    table = tables.get(part)
+    if not isinstance(table, Mapping) or not isinstance(table.get("kind"), str):
+        raise RecipeError(f"{part}.kind: missing", expected=f"one of {', '.join(known)}")
+    kind = table["kind"]
+    if kind not in known:
+        near = nearest(kind, known, 1)
+        raise RecipeError(
+            f"{part}.kind = {kind!r} is unknown",
+            expected=f"one of {', '.join(known)}",
+            mend=f"did you mean {near[0]}?" if near else "",
+        )
+    return kind, {key: value for key, value in table.items() if key != "kind"}

@@ -1,0 +1,1 @@
+"""Cells: pictures of blood cells, their simulation, and networks that name them."""

@@ -1,0 +1,380 @@
+"""Pictures of cells as numbers: files to small RGB arrays, arrays to what networks take, random views."""
+
+from __future__ import annotations
+
+import struct
+import threading
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int64, UInt8
+from PIL import Image, ImageOps, UnidentifiedImageError
+from torch import Tensor
+
+from ribocyte.errors import DataError
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from ribocyte.learn.splits import Info
+
+Resample = Literal["bicubic", "bilinear", "lanczos"]
+Pixels = np.ndarray[Any, np.dtype[np.uint8]]
+
+CLASSES: tuple[str, ...] = (
+    "basophil",
+    "eosinophil",
+    "erythroblast",
+    "immature granulocytes",
+    "lymphocyte",
+    "monocyte",
+    "neutrophil",
+    "platelet",
+)
+"""The eight classes of BloodMNIST in the order of their labels (Yang et al. 2023; Acevedo et al. 2020)."""
+
+SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".tif", ".tiff"})
+FORMATS = ("JPEG", "PNG", "TIFF")
+"""What is decoded, whatever a file is called; Pillow's other decoders (some start programs) are not tried."""
+SMALLEST = 8
+"""Shortest side, in px, that can still show a cell."""
+
+# All that Pillow's decoders raise over damaged bytes; tests/cells/test_images.py damages files at random.
+_DAMAGE = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    TypeError,
+    KeyError,
+    IndexError,
+    EOFError,
+    OverflowError,
+    struct.error,
+)
+_BOMB = (Image.DecompressionBombError, Image.DecompressionBombWarning, MemoryError)
+_warning_filters = threading.Lock()
+
+
+def read_image(path: Path, size: int = 28, crop: int = 200, resample: Resample = "bicubic") -> Pixels:
+    """Read a photograph of one cell, in the middle, as BloodMNIST was made from the originals.
+
+    The centre `crop` x `crop` px are cut out and resized; of a picture smaller than that, its largest centred
+    square; a picture of `size` x `size` px is taken as it is. EXIF orientation is applied. Grey, palette,
+    CMYK and 16-bit grey (its full range) become RGB; what is transparent is laid on white, the bright field.
+
+    Parameters
+    ----------
+    path : Path
+        A JPEG, PNG or TIFF file; of several frames the first.
+    size, crop : int
+        Sides in px of the result and of the region it is made from.
+    resample : {"bicubic", "bilinear", "lanczos"}
+        How the region is resized.
+
+    Returns
+    -------
+    numpy array, uint8, shape (size, size, 3)
+
+    Raises
+    ------
+    DataError
+        If the file is missing, no image, damaged, larger than Pillow's limit against decompression bombs,
+        smaller than 8 px on a side, or has more than 16 bits per channel.
+    """
+    try:
+        with _warnings_of_pillow(), Image.open(path, formats=FORMATS) as image:
+            _refuse_tiny(image, path)
+            ImageOps.exif_transpose(image, in_place=True)
+            return fit(image, size, crop, resample, name=str(path))
+    except FileNotFoundError as error:
+        raise DataError(f"{path}: no such file", expected="a JPEG, PNG or TIFF image") from error
+    except UnidentifiedImageError as error:
+        raise DataError(f"{path}: not an image", expected="a JPEG, PNG or TIFF image") from error
+    except _BOMB as error:
+        raise DataError(
+            f"{path}: too many pixels, perhaps a decompression bomb: refused",
+            expected=f"at most {Image.MAX_IMAGE_PIXELS} pixels",
+            mend=f"crop the cell out of the picture, about {crop} x {crop} px",
+        ) from error
+    except _DAMAGE as error:
+        raise DataError(
+            f"{path}: cannot be read as an image: {_first_line(error)}",
+            expected="a whole JPEG, PNG or TIFF image",
+            mend="copy it again",
+        ) from error
+
+
+def fit(
+    image: Image.Image, size: int, crop: int, resample: Resample = "bicubic", name: str = "image"
+) -> Pixels:
+    """Cut the centre out of an opened image and bring it to `size` x `size` px, RGB; see `read_image`.
+
+    Raises
+    ------
+    DataError
+        If a side is shorter than 8 px, or a channel has more than 16 bits; `name` says whose.
+    """
+    _refuse_tiny(image, name)
+    width, height = image.size
+    if (width, height) != (size, size):
+        side = min(crop, width, height)
+        left, top = (width - side) // 2, (height - side) // 2
+        image = image.crop((left, top, left + side, top + side))
+    image = _as_rgb(image, name)
+    if image.size != (size, size):
+        image = image.resize((size, size), Image.Resampling[resample.upper()])
+    return np.asarray(image, dtype=np.uint8)
+
+
+def list_images(folder: Path) -> list[Path]:
+    """List the image files in a folder and its subfolders, sorted by path.
+
+    Files count by their suffix (.jpg, .jpeg, .png, .tif, .tiff, in upper or lower case); hidden files and
+    whatever lies in hidden folders are left out.
+
+    Raises
+    ------
+    DataError
+        If `folder` is no folder.
+    """
+    if not folder.is_dir():
+        raise DataError(f"{folder}: no such folder", expected="a folder with JPEG, PNG or TIFF images")
+    files = (path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file())
+    shown = (
+        path for path in files if not any(part.startswith(".") for part in path.relative_to(folder).parts)
+    )
+    return sorted(shown)
+
+
+@dataclass(frozen=True)
+class CellEncoding:
+    """How pictures of cells and their classes are written as numbers; a `ribocyte.learn.predictor.Encoding`.
+
+    Parameters
+    ----------
+    classes : tuple of str
+        In the order of the network's outputs.
+    size, crop : int
+        As in `read_image`.
+    mean, std : float
+        What networks see is (value / 255 - mean) / std, the same for red, green and blue.
+    probabilities : bool
+        True where the network already ends in a softmax; otherwise its outputs are logits.
+    resample : {"bicubic", "bilinear", "lanczos"}
+        As in `read_image`.
+    """
+
+    classes: tuple[str, ...] = CLASSES
+    size: int = 28
+    crop: int = 200
+    mean: float = 0.5
+    std: float = 0.5
+    probabilities: bool = False
+    resample: Resample = "bicubic"
+
+    @classmethod
+    def from_info(cls, info: Info, probabilities: bool = False) -> CellEncoding:
+        """Make the encoding that repeats how a data set was prepared, from what it says of itself."""
+        how = info.normalisation
+        return cls(
+            classes=tuple(info.outputs),
+            size=int(how["size"]),
+            crop=int(how["crop"]),
+            mean=float(how["mean"]),
+            std=float(how["std"]),
+            probabilities=probabilities,
+            resample=how["resample"],
+        )
+
+    @property
+    def normalisation(self) -> dict[str, Any]:
+        """What `from_info` needs to find in an ``Info.normalisation``; JSON values."""
+        return {
+            "size": self.size,
+            "crop": self.crop,
+            "mean": self.mean,
+            "std": self.std,
+            "resample": self.resample,
+        }
+
+    def encode(
+        self, raw: Sequence[Path | str | Pixels]
+    ) -> tuple[UInt8[Tensor, "batch size size 3"], Int64[Tensor, " batch"]]:
+        """Read images; each is one window.
+
+        Parameters
+        ----------
+        raw : sequence of Path or numpy array
+            Files, or RGB pictures as uint8 of shape (H, W, 3).
+
+        Returns
+        -------
+        Tensor, uint8, shape (N, size, size, 3)
+            The images.
+        Tensor, int64, shape (N,)
+            0 to N - 1: the input each belongs to.
+
+        Raises
+        ------
+        DataError
+            For what is no readable picture; see `read_image`.
+        """
+        images = np.empty((len(raw), self.size, self.size, 3), dtype=np.uint8)
+        for row, item in enumerate(raw):
+            images[row] = self._pixels(item, row)
+        return torch.from_numpy(images), torch.arange(len(raw))
+
+    def expand(self, compact: UInt8[Tensor, "batch height width 3"]) -> Float[Tensor, "batch 3 height width"]:
+        """Turn compact images into what networks take, on the device they lie on.
+
+        Returns
+        -------
+        Tensor, float32, shape (N, 3, H, W)
+            In channels-last order in memory, as the compact images are: nothing is moved, and convolutions
+            are faster that way.
+        """
+        return compact.permute(0, 3, 1, 2).float().div_(255).sub_(self.mean).div_(self.std)
+
+    def decode(self, outputs: Float[Tensor, "batch classes"], owner: Int64[Tensor, " batch"]) -> pl.DataFrame:
+        """Turn network outputs into one row per image.
+
+        Parameters
+        ----------
+        outputs : Tensor, float, shape (N, P)
+            Logits, or probabilities where the network ends in a softmax.
+        owner : Tensor, int64, shape (N,)
+            As `encode` gave it.
+
+        Returns
+        -------
+        DataFrame
+            ``class``: the most probable; ``probability``: how probable; then ``p_CLASS`` for each class.
+        """
+        import polars as pl
+
+        shares = outputs.float().cpu()[owner.argsort().cpu()]
+        shares = shares if self.probabilities else shares.softmax(dim=1)
+        best, number = shares.max(dim=1)
+        columns = {
+            "class": pl.Series([self.classes[i] for i in number.tolist()], dtype=pl.String),
+            "probability": best.numpy(),
+        }
+        each = {
+            f"p_{name}": column.numpy() for name, column in zip(self.classes, shares.unbind(1), strict=True)
+        }
+        return pl.DataFrame(columns | each)
+
+    def _pixels(self, item: Path | str | Pixels, row: int) -> Pixels:
+        if isinstance(item, Path | str):
+            return read_image(Path(item), self.size, self.crop, self.resample)
+        if item.dtype != np.uint8 or item.ndim != 3 or item.shape[2] != 3:
+            raise DataError(
+                f"image {row + 1} is {item.dtype} of shape {item.shape}",
+                expected="uint8 of shape (height, width, 3)",
+            )
+        return fit(Image.fromarray(item), self.size, self.crop, self.resample, name=f"image {row + 1}")
+
+
+def augment(
+    images: Float[Tensor, "batch 3 height width"], generator: torch.Generator, shift: int = 2
+) -> Float[Tensor, "batch 3 height width"]:
+    """Give each image a random view: one of the eight flips and quarter turns, moved by up to `shift` px.
+
+    A cell on a slide has no up and no left, so every view is as likely as the original. What a move uncovers
+    is filled with the reflection of what lies inside.
+
+    Parameters
+    ----------
+    images : Tensor, float, shape (N, 3, H, H), on any device
+        In either memory order, which the result keeps.
+    generator : torch.Generator
+        The only source of randomness; one draw per image is taken from it.
+    shift : int
+        Largest move along each axis, in px; less than H.
+
+    Returns
+    -------
+    Tensor, same shape, dtype and memory order
+        Copies; the images are left as they are.
+
+    Raises
+    ------
+    ValueError
+        If the images are not square, or `shift` is not from 0 to H - 1.
+    """
+    count, channels, side, width = images.shape
+    if side != width or not 0 <= shift < side:
+        raise ValueError(
+            f"square images and a shift below their side are needed, not {side} x {width} and {shift}"
+        )
+    source = _views(count, side, shift, generator, images.device).view(count, 1, side * side)
+    viewed = images.flatten(2).gather(2, source.expand(-1, channels, -1)).view(images.shape)
+    last = images.is_contiguous(memory_format=torch.channels_last)
+    return viewed.contiguous(memory_format=torch.channels_last if last else torch.contiguous_format)
+
+
+def _views(
+    count: int, side: int, shift: int, generator: torch.Generator, device: torch.device
+) -> Int64[Tensor, "batch side side"]:
+    """Draw a view per image: for each of its pixels, the number of the pixel to show there."""
+    moves = 2 * shift + 1
+    draw = torch.randint(8 * moves * moves, (count, 1), generator=generator, device=generator.device).to(
+        device
+    )
+    turn, move = draw % 8, draw // 8
+    here = torch.arange(side, device=device)
+
+    def along(moved: Tensor, flipped: Tensor) -> Tensor:
+        last = side - 1
+        inside = last - (last - (here + moved - shift).abs()).abs()
+        return torch.where(flipped.bool(), last - inside, inside)
+
+    down, right = along(move % moves, turn & 1), along(move // moves, turn & 2)
+    # A flip of both axes is a half turn; a flip and the exchange of the axes a quarter turn.
+    step = torch.where((turn & 4).bool(), torch.tensor(1, device=device), torch.tensor(side, device=device))
+    return (down * step)[:, :, None] + (right * (side + 1 - step))[:, None, :]
+
+
+def _as_rgb(image: Image.Image, name: str) -> Image.Image:
+    if image.mode.startswith("I;16"):
+        image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+    if image.mode in {"I", "F"}:
+        raise DataError(
+            f"{name}: more than 16 bits per channel", expected="8 or 16 bits", mend="convert it to 8 bits"
+        )
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        slide = Image.new("RGBA", image.size, "white")
+        slide.alpha_composite(image)
+        image = slide
+    return image.convert("RGB")
+
+
+def _refuse_tiny(image: Image.Image, name: Path | str) -> None:
+    width, height = image.size
+    if min(width, height) < SMALLEST:
+        raise DataError(
+            f"{name}: {width} x {height} px shows no cell", expected=f"{SMALLEST} px or more on each side"
+        )
+
+
+@contextmanager
+def _warnings_of_pillow() -> Iterator[None]:
+    """Make Pillow's warning about a bomb an error, and keep its others (odd EXIF tags) to itself.
+
+    Python's warning filters belong to the whole process, so only one thread at a time may change them.
+    """
+    with _warning_filters, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        yield
+
+
+def _first_line(error: BaseException) -> str:
+    return next(iter(str(error).splitlines()), type(error).__name__)

@@ -1,0 +1,237 @@
+"""Files: where data lies, how it is fetched, and how anything is written so that nothing is ever half there."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from ribocyte.errors import DataError, DiskError, FetchError
+
+ENVIRONMENT = "RIBOCYTE_DATA"
+Progress = Callable[[int, int], None]
+"""Called with (bytes so far, bytes in all; 0 when unknown)."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """A published file: what it is called in a data folder, where it comes from, what it should hash to.
+
+    Parameters
+    ----------
+    name : str
+        Path below a data folder, such as ``bloodmnist/bloodmnist.npz``.
+    url : str
+        The official address; empty where there is none to fetch from.
+    about : str
+        One line for a person: what the file holds and under which licence.
+    checksum : str
+        ``md5:…`` or ``sha256:…`` as published; empty where none is.
+    alternatives : tuple of str
+        Other names accepted for the same content, such as the unpacked file.
+    """
+
+    name: str
+    url: str
+    about: str
+    checksum: str = ""
+    alternatives: tuple[str, ...] = ()
+
+
+def cache_directory() -> Path:
+    """Give the user's cache directory for this package (not created)."""
+    from platformdirs import user_cache_path
+
+    return user_cache_path("ribocyte", appauthor=False)
+
+
+def data_directories(explicit: Path | None = None) -> list[tuple[str, Path]]:
+    """List where data is looked for, first wins: ``--data``, ``$RIBOCYTE_DATA``, the user's cache.
+
+    Parameters
+    ----------
+    explicit : Path, optional
+        The folder asked for. When given it is the only one: a typed wish is never silently replaced.
+
+    Returns
+    -------
+    list of (str, Path)
+        What names the folder, and the folder.
+    """
+    if explicit is not None:
+        return [("--data", explicit)]
+    named = os.environ.get(ENVIRONMENT)
+    found = [(ENVIRONMENT, Path(named).expanduser())] if named else []
+    return [*found, ("cache", cache_directory() / "data")]
+
+
+def find(source: Source, explicit: Path | None = None) -> Path | None:
+    """Find a published file in the data folders, by its path there or by its bare name; None if absent."""
+    for _, directory in data_directories(explicit):
+        for name in (source.name, *source.alternatives):
+            for candidate in (directory / name, directory / Path(name).name):
+                if candidate.is_file():
+                    return candidate
+    return None
+
+
+def locate(source: Source, explicit: Path | None = None) -> Path:
+    """Find a published file, or say where it was looked for and how to get it.
+
+    Raises
+    ------
+    DataError
+        If no data folder holds it.
+    """
+    path = find(source, explicit)
+    if path is not None:
+        return path
+    looked = ", ".join(f"{directory} ({name})" for name, directory in data_directories(explicit))
+    raise DataError(
+        f"{source.name}: not found in {looked}",
+        expected=source.about,
+        mend=f"get it with: ribocyte data fetch {Path(source.name).parts[0]}"
+        if source.url
+        else f"place the file at {data_directories(explicit)[0][1] / source.name}",
+    )
+
+
+def fetch(source: Source, directory: Path, progress: Progress | None = None) -> tuple[Path, str]:
+    """Download a published file into a data folder; a broken download leaves nothing behind.
+
+    The bytes go to a temporary file beside the target and are moved there once complete and verified, so
+    fetching again after a failure starts cleanly. The SHA-256 is recorded in ``NAME.sha256``; where no
+    checksum is published, a later fetch is held to the recorded one.
+
+    Parameters
+    ----------
+    source : Source
+        What to fetch.
+    directory : Path
+        The data folder; created when missing.
+    progress : callable, optional
+        Called with (bytes so far, bytes in all).
+
+    Returns
+    -------
+    (Path, str)
+        The file, and its SHA-256.
+
+    Raises
+    ------
+    FetchError
+        With the address, the reason, and how to place the file by hand.
+    """
+    import pooch
+    import requests
+
+    target = directory / source.name
+    recorded = target.with_name(target.name + ".sha256")
+    known = source.checksum or (f"sha256:{recorded.read_text().split()[0]}" if recorded.is_file() else None)
+    downloader = pooch.HTTPDownloader(progressbar=_PoochProgress(progress) if progress else False, timeout=60)
+    pooch.get_logger().setLevel("ERROR")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        pooch.retrieve(source.url, known, fname=target.name, path=target.parent, downloader=downloader)
+    except (requests.RequestException, ValueError, OSError) as error:
+        reason = str(error).splitlines()[0]
+        raise FetchError(
+            f"{source.url}: could not be fetched: {reason}",
+            expected=source.about,
+            mend=f"try again later, or download it by hand and place it at {target}",
+        ) from error
+    digest = sha256(target)
+    with atomic_write(recorded) as stream:
+        stream.write(f"{digest}  {target.name}\n".encode())
+    return target, digest
+
+
+class _PoochProgress:
+    """What pooch asks of a progress bar, handed on to a callback."""
+
+    def __init__(self, report: Progress) -> None:
+        self.report, self.total, self.done = report, 0, 0
+
+    def update(self, count: int) -> None:
+        self.done += count
+        self.report(self.done, self.total)
+
+    def reset(self) -> None:
+        self.done = 0
+
+    def close(self) -> None:
+        self.report(self.done, self.total)
+
+
+def sha256(path: Path) -> str:
+    """Hash a file's bytes.
+
+    Raises
+    ------
+    DataError
+        If the file cannot be read.
+    """
+    try:
+        with path.open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror}") from error
+
+
+@contextlib.contextmanager
+def atomic_write(path: Path) -> Iterator[IO[bytes]]:
+    """Open a file for writing that appears at `path` whole, or not at all.
+
+    The bytes go to a temporary file in the same folder, are flushed to the disk, and replace `path` in one
+    step. Whatever stood at `path` survives any failure.
+
+    Raises
+    ------
+    DiskError
+        If the bytes cannot be written (a full disk, no permission).
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+    except OSError as error:
+        raise _disk_error(path, error) from error
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            yield stream
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.chmod(name, 0o666 & ~_umask())  # noqa: PTH101 - mkstemp makes files private
+        os.replace(name, path)  # noqa: PTH105
+    except OSError as error:
+        raise _disk_error(path, error) from error
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(name)  # noqa: PTH108
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a UTF-8 text file atomically; see `atomic_write` for the errors."""
+    with atomic_write(path) as stream:
+        stream.write(text.encode())
+
+
+def _disk_error(path: Path, error: OSError) -> DiskError:
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+    return DiskError(
+        f"{path}: could not be written: {error.strerror or error}",
+        mend="free some space and repeat the command; what was there before is untouched"
+        if full
+        else "choose a folder you can write to",
+    )
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

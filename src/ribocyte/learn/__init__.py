@@ -1,0 +1,1 @@
+"""Learning: splits in, a run out, a predictor from it. Knows no biology."""

@@ -1,0 +1,99 @@
+"""What work costs: time, memory, parameters, multiply-adds."""
+
+from __future__ import annotations
+
+import resource
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
+
+
+def parameters(network: nn.Module) -> int:
+    """Count the numbers a network learns."""
+    return sum(parameter.numel() for parameter in network.parameters() if parameter.requires_grad)
+
+
+@torch.inference_mode()
+def multiply_adds(network: nn.Module, inputs: Tensor) -> int:
+    """Count the multiply-adds of one forward pass per example, by PyTorch's own counter (two FLOPs each).
+
+    Convolutions and matrix products are counted; so are LSTMs, whose products the counter does not see, from
+    their sizes. Element-wise work is not.
+
+    Parameters
+    ----------
+    network : nn.Module
+        Put back into its mode afterwards.
+    inputs : Tensor, shape (N, ...)
+        What the network takes; N divides out.
+    """
+    was_training = network.training
+    extra = 0
+
+    def count_recurrence(layer: nn.Module, given: tuple[Tensor, ...], _: object) -> None:
+        nonlocal extra
+        assert isinstance(layer, nn.LSTM)
+        directions = 2 if layer.bidirectional else 1
+        steps = given[0].shape[0] * given[0].shape[1]
+        extra += steps * directions * 4 * layer.hidden_size * (layer.input_size + layer.hidden_size)
+
+    hooks = [m.register_forward_hook(count_recurrence) for m in network.modules() if isinstance(m, nn.LSTM)]
+    network.eval()
+    try:
+        with FlopCounterMode(display=False) as counter:
+            network(inputs)
+    finally:
+        network.train(was_training)
+        for hook in hooks:
+            hook.remove()
+    return (counter.get_total_flops() // 2 + extra) // len(inputs)
+
+
+class PeakMemory:
+    """Peak memory since the last reset, in MB: the GPU's where training runs there, else this process's.
+
+    Where the kernel does not let a process reset its own peak, the peak since the process began is given.
+    """
+
+    def __init__(self, device: torch.device) -> None:
+        self.device = device
+
+    def reset(self) -> None:
+        """Begin a new period."""
+        if self.device.type == "cuda":
+            torch.cuda.reset_peak_memory_stats(self.device)
+            return
+        try:
+            Path("/proc/self/clear_refs").write_text("5")
+        except OSError:
+            return
+
+    def read(self) -> float:
+        """Give the peak of this period, MB."""
+        if self.device.type == "cuda":
+            return torch.cuda.max_memory_allocated(self.device) / 1e6
+        try:
+            for line in Path("/proc/self/status").read_text().splitlines():
+                if line.startswith("VmHWM:"):
+                    return float(line.split()[1]) / 1e3
+        except OSError:
+            pass
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
+
+
+def median_seconds(work: Callable[[], object], repetitions: int, device: torch.device) -> float:
+    """Time a piece of work after one warm-up; the median of some repetitions."""
+
+    def timed() -> float:
+        start = time.perf_counter()
+        work()
+        if device.type == "cuda":
+            torch.cuda.synchronize(device)
+        return time.perf_counter() - start
+
+    timed()
+    return sorted(timed() for _ in range(repetitions))[repetitions // 2]

@@ -1,0 +1,169 @@
+"""A trained network with all it needs to be used: how to encode what people have, how to decode what it says."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import struct
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import polars as pl
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor, nn
+
+from ribocyte.errors import ModelError
+from ribocyte.files import atomic_write
+
+FORMAT = "ribocyte-model/1"
+
+
+class Encoding(Protocol):
+    """How one kind of input and output is written as numbers. Each domain has one."""
+
+    def encode(self, raw: Sequence[Any]) -> tuple[Tensor, Tensor]:
+        """Turn raw inputs into compact windows (W, ...) uint8 and the input each belongs to (W,) int64."""
+        ...
+
+    def expand(self, compact: Tensor) -> Tensor:
+        """Turn compact windows, on any device, into the float tensor a network takes."""
+        ...
+
+    def decode(self, outputs: Tensor, owner: Tensor) -> pl.DataFrame:
+        """Turn network outputs (W, P) into one row per raw input, columns with speaking names."""
+        ...
+
+
+class Predictor:
+    """Weights, encoding and facts of a trained model.
+
+    Parameters
+    ----------
+    network : nn.Module
+        Takes what ``encoding.expand`` gives, returns (N, P).
+    encoding : Encoding
+        From raw inputs to windows and from outputs to columns.
+    card : mapping
+        What the model says of itself, JSON values only: ``model`` (kind and configuration), ``data`` (an
+        `Info`), ``version``, and whatever a run adds.
+    device : torch.device or str
+        Where predictions are made.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        encoding: Encoding,
+        card: Mapping[str, Any],
+        device: torch.device | str = "cpu",
+    ) -> None:
+        self.network, self.encoding, self.card = network.to(device).eval(), encoding, dict(card)
+        self.device = torch.device(device)
+
+    @torch.inference_mode()
+    def outputs(self, compact: Tensor, batch_size: int = 1024) -> Tensor:
+        """Run the network over compact inputs.
+
+        Parameters
+        ----------
+        compact : Tensor, uint8, shape (N, ...)
+            As a `Split` holds them.
+        batch_size : int
+            Inputs at a time; the result does not depend on it beyond rounding.
+
+        Returns
+        -------
+        Tensor, float32, shape (N, P), on the CPU
+        """
+        was_training = self.network.training
+        self.network.eval()
+        try:
+            parts = [
+                self.network(self.encoding.expand(part.to(self.device))).float().cpu()
+                for part in compact.split(batch_size)
+            ]
+        finally:
+            self.network.train(was_training)
+        return torch.cat(parts)
+
+    def predict(self, raw: Iterable[Any]) -> pl.DataFrame:
+        """Predict for raw inputs: sequences for RNA, image files for cells.
+
+        Returns
+        -------
+        DataFrame
+            One row per input, in order; see the encoding's ``decode`` for the columns.
+
+        Raises
+        ------
+        DataError
+            For an input that cannot be encoded.
+        """
+        return pl.concat(list(self.predict_in_chunks(raw)) or [self.encoding.decode(*self._nothing())])
+
+    def predict_in_chunks(self, raw: Iterable[Any], chunk: int = 4096) -> Iterator[pl.DataFrame]:
+        """Predict for a stream of raw inputs, `chunk` at a time, in flat memory."""
+        stream = iter(raw)
+        while items := list(itertools.islice(stream, chunk)):
+            compact, owner = self.encoding.encode(items)
+            yield self.encoding.decode(self.outputs(compact), owner)
+
+    def _nothing(self) -> tuple[Tensor, Tensor]:
+        return torch.empty(0, len(self.card["data"]["outputs"])), torch.empty(0, dtype=torch.int64)
+
+    def save(self, path: Path) -> None:
+        """Write weights and card as one safetensors file, atomically."""
+        state = {
+            name: tensor.detach().cpu().contiguous() for name, tensor in self.network.state_dict().items()
+        }
+        with atomic_write(path) as stream:
+            stream.write(save(state, metadata={"format": FORMAT, "ribocyte": json.dumps(self.card)}))
+
+
+def read_model(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """Read a model file's card and weights. Nothing in it is ever executed or unpickled.
+
+    Raises
+    ------
+    ModelError
+        If the file is missing, a pickle, truncated, or no model of ours.
+    """
+    path = path / "model.safetensors" if path.is_dir() else path
+    _refuse_other_formats(path)
+    try:
+        with safe_open(path, framework="pt") as stored:
+            metadata = stored.metadata() or {}
+            if metadata.get("format") != FORMAT:
+                raise ModelError(
+                    f"{path}: a safetensors file, but not a ribocyte model",
+                    expected=f"the format {FORMAT}, found {metadata.get('format', 'none')}",
+                )
+            return json.loads(metadata["ribocyte"]), {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118
+    except (SafetensorError, KeyError, json.JSONDecodeError) as error:
+        raise ModelError(
+            f"{path}: damaged or cut short: {error}",
+            expected="a whole safetensors file",
+            mend="copy it again",
+        ) from error
+
+
+def _refuse_other_formats(path: Path) -> None:
+    try:
+        with path.open("rb") as stream:
+            head = stream.read(9)
+    except OSError as error:
+        raise ModelError(
+            f"{path}: cannot be read: {error.strerror}", expected="a model.safetensors, or a run's folder"
+        ) from error
+    if head[:1] == b"\x80" or head[:4] == b"PK\x03\x04" or path.suffix in {".pt", ".pth", ".pkl", ".ckpt"}:
+        raise ModelError(
+            f"{path}: a pickle or PyTorch archive, which can run any code when it is loaded: refused",
+            expected="the model.safetensors of a run",
+        )
+    if len(head) < 9 or struct.unpack("<Q", head[:8])[0] > 100_000_000 or head[8:9] != b"{":
+        raise ModelError(
+            f"{path}: not a safetensors file, or damaged", expected="the model.safetensors of a run"
+        )

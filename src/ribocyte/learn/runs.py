@@ -1,0 +1,199 @@
+"""A run: everything about one training, in one folder, never half written.
+
+======================  ==============================================================================
+``recipe.toml``         complete: training it again gives the same run
+``history.csv``         one row an epoch
+``last.ckpt``           where to go on; replaced in one step
+``model.safetensors``   the best model by validation, ready for `Predictor.load`
+``predictions.parquet`` the test split: measured and predicted, row by row
+``scores.json``         metrics with 95 % intervals, on the test split at the best-validation epoch
+``figures/*.svg``       what the run looks like
+======================  ==============================================================================
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import io
+import json
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import tomli_w
+import torch
+
+from ribocyte.errors import DataError, RunError, WorkError
+from ribocyte.files import atomic_write, write_text
+
+
+class Run:
+    """A handle on a run's folder; holds nothing that is not in the folder.
+
+    Parameters
+    ----------
+    path : Path
+        The folder. Use `create` or `open` to be sure of its state.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @classmethod
+    def create(cls, path: Path, recipe: Mapping[str, Any]) -> Run:
+        """Begin a run in a new folder.
+
+        Raises
+        ------
+        RunError
+            If the folder exists and is not empty: nothing is ever overwritten.
+        """
+        if path.exists() and (not path.is_dir() or any(path.iterdir())):
+            resumable = (path / "recipe.toml").is_file()
+            raise RunError(
+                f"{path}: exists already",
+                expected="a new folder",
+                mend="continue it with --resume, or choose another with --out"
+                if resumable
+                else "choose another with --out",
+            )
+        run = cls(path)
+        write_text(path / "recipe.toml", tomli_w.dumps(dict(recipe)))
+        return run
+
+    @classmethod
+    def open(cls, path: Path) -> Run:
+        """Take up an existing run.
+
+        Raises
+        ------
+        RunError
+            If the folder is no run.
+        """
+        if not (path / "recipe.toml").is_file():
+            raise RunError(
+                f"{path}: not a run", expected="a folder with a recipe.toml, made by: ribocyte train"
+            )
+        return cls(path)
+
+    @property
+    def name(self) -> str:
+        """What the run is called: its folder's name."""
+        return self.path.resolve().name
+
+    @property
+    def recipe(self) -> dict[str, Any]:
+        """The recipe's tables."""
+        try:
+            return tomllib.loads((self.path / "recipe.toml").read_text())
+        except (OSError, tomllib.TOMLDecodeError) as error:
+            raise RunError(f"{self.path / 'recipe.toml'}: cannot be read: {error}") from error
+
+    @property
+    def finished(self) -> bool:
+        """Whether training ended and the test split was scored."""
+        return (self.path / "scores.json").is_file()
+
+    @property
+    def history(self) -> pl.DataFrame:
+        """One row an epoch; see `ribocyte.learn.training.fit` for the columns."""
+        return pl.read_csv(self._existing("history.csv"))
+
+    @property
+    def scores(self) -> dict[str, Any]:
+        """The scores of the test split."""
+        scores: dict[str, Any] = json.loads(self._existing("scores.json").read_text())
+        return scores
+
+    @property
+    def predictions(self) -> pl.DataFrame:
+        """Measured and predicted values of the test split."""
+        try:
+            return pl.read_parquet(self._existing("predictions.parquet"))
+        except pl.exceptions.PolarsError as error:
+            raise DataError(f"{self.path / 'predictions.parquet'}: damaged: {error}") from error
+
+    @property
+    def model(self) -> Path:
+        """Path of the best model."""
+        return self.path / "model.safetensors"
+
+    def write_recipe(self, recipe: Mapping[str, Any]) -> None:
+        """Replace the recipe, as when automatic choices have been settled."""
+        write_text(self.path / "recipe.toml", tomli_w.dumps(dict(recipe)))
+
+    def write_history(self, rows: list[dict[str, float]]) -> None:
+        """Replace the history."""
+        with atomic_write(self.path / "history.csv") as stream:
+            pl.DataFrame(rows, infer_schema_length=None).write_csv(stream)
+
+    def write_scores(self, scores: Mapping[str, Any]) -> None:
+        """Replace the scores; written last, so that their presence means the run is whole."""
+        write_text(self.path / "scores.json", json.dumps(scores, indent=2) + "\n")
+
+    def write_predictions(self, table: pl.DataFrame) -> None:
+        """Replace the test predictions."""
+        with atomic_write(self.path / "predictions.parquet") as stream:
+            table.write_parquet(stream)
+
+    def write_checkpoint(self, state: Mapping[str, Any]) -> None:
+        """Replace the checkpoint in one step; on a full disk the one before stays.
+
+        Raises
+        ------
+        DiskError
+            If it cannot be written.
+        """
+        with atomic_write(self.path / "last.ckpt") as stream:
+            buffer = io.BytesIO()  # torch reports a full disk as a RuntimeError; plain writes say what it was
+            torch.save(dict(state), buffer)
+            stream.write(buffer.getbuffer())
+
+    def read_checkpoint(self) -> dict[str, Any] | None:
+        """Give the checkpoint, None before the first.
+
+        Raises
+        ------
+        RunError
+            If it is damaged. Tensors and plain values only are ever loaded from it.
+        """
+        path = self.path / "last.ckpt"
+        if not path.is_file():
+            return None
+        try:
+            state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+        except Exception as error:  # torch raises many kinds for a damaged archive
+            raise RunError(f"{path}: damaged: {error}", mend="remove it to begin the run again") from error
+        return state
+
+    @contextlib.contextmanager
+    def alone(self, really: bool = True) -> Iterator[None]:
+        """Hold the folder so that no second process trains in it; the helpers of the first need not (`really`).
+
+        Raises
+        ------
+        WorkError
+            If another process holds it.
+        """
+        if not really:
+            yield
+            return
+        with (self.path / ".lock").open("w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as error:
+                raise WorkError(f"{self.path}: another process is training in this folder") from error
+            yield
+
+    def _existing(self, name: str) -> Path:
+        path = self.path / name
+        if not path.is_file():
+            raise RunError(
+                f"{path}: not there",
+                expected="a finished run",
+                mend="finish it with: ribocyte train … --resume",
+            )
+        return path

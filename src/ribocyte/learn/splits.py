@@ -1,0 +1,124 @@
+"""Data ready to learn from: three splits of compact tensors, and what is known about them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from ribocyte.errors import DataError
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """Examples of one split, row by row.
+
+    Parameters
+    ----------
+    inputs : Tensor, uint8, shape (N, ...)
+        Compact inputs: RNA tokens (N, L) or images (N, H, W, 3). An `Encoding` turns them into what networks take.
+    targets : Tensor, shape (N, P) float32 or (N,) int64
+        Measurements, NaN where missing; or class numbers.
+    names : numpy array of str, shape (N,)
+        What each row is called: probe or image.
+    """
+
+    inputs: Tensor
+    targets: Tensor
+    names: np.ndarray[Any, np.dtype[np.str_]]
+
+    def __post_init__(self) -> None:
+        if not len(self.inputs) == len(self.targets) == len(self.names):
+            raise ValueError(
+                f"{len(self.inputs)} inputs, {len(self.targets)} targets, {len(self.names)} names"
+            )
+
+    def __len__(self) -> int:
+        return len(self.inputs)
+
+    def __getitem__(self, rows: Any) -> Split:
+        """Give some of the rows: a slice, a boolean mask or row numbers."""
+        return Split(
+            self.inputs[rows],
+            self.targets[rows],
+            self.names[np.asarray(rows) if not isinstance(rows, slice) else rows],
+        )
+
+
+@dataclass(frozen=True)
+class Info:
+    """What the numbers of a data set mean, how they were made and where they came from.
+
+    Parameters
+    ----------
+    kind : str
+        Name of the kind of data in the catalog, such as ``rnacompete``.
+    source : str
+        Name of the file or folder read (no directories: a model travels).
+    fingerprint : str
+        SHA-256 over the inputs, targets and names of all three splits: two runs with the same fingerprint
+        saw the same data.
+    protocol : str
+        How the splits were made: ``strict``, ``assignment``, ``official``, ``stratified``.
+    outputs : tuple of str
+        Experiments or classes, in the order of the network's outputs.
+    normalisation : mapping
+        The numbers needed to repeat the preparation of inputs or targets; JSON values only.
+    simulated : bool
+        True where the measurements come from a simulator.
+    """
+
+    kind: str
+    source: str
+    fingerprint: str
+    protocol: str
+    outputs: tuple[str, ...]
+    normalisation: Mapping[str, Any] = field(default_factory=dict)
+    simulated: bool = False
+
+    def as_json(self) -> dict[str, Any]:
+        """Give the same as a dictionary of JSON values."""
+        return {**asdict(self), "outputs": list(self.outputs), "normalisation": dict(self.normalisation)}
+
+    @classmethod
+    def from_json(cls, table: Mapping[str, Any]) -> Info:
+        """Read back what `as_json` gave."""
+        return cls(**{**table, "outputs": tuple(table["outputs"])})
+
+
+@dataclass(frozen=True, eq=False)
+class Splits:
+    """Train, validation and test, and what is known about them."""
+
+    train: Split
+    val: Split
+    test: Split
+    info: Info
+
+    def __post_init__(self) -> None:
+        for name in ("train", "val", "test"):
+            if not len(getattr(self, name)):
+                raise DataError(
+                    f"{self.info.source}: the {name} split is empty", expected="at least one row in each"
+                )
+
+    def stamped(self) -> Splits:
+        """Give the same splits with the fingerprint of their content filled in."""
+        return replace(
+            self, info=replace(self.info, fingerprint=fingerprint(self.train, self.val, self.test))
+        )
+
+
+def fingerprint(*splits: Split) -> str:
+    """Hash what a network will see: inputs, targets and names, in order."""
+    digest = hashlib.sha256()
+    for split in splits:
+        for tensor in (split.inputs, split.targets):
+            digest.update(str((tuple(tensor.shape), tensor.dtype)).encode())
+            digest.update(tensor.contiguous().numpy().tobytes())
+        digest.update("\n".join(split.names.tolist()).encode())
+    return digest.hexdigest()

@@ -1,0 +1,437 @@
+"""Fit a network: one loop for every network and every kind of data."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from lightning_fabric import Fabric
+from lightning_fabric.plugins import MixedPrecision, Precision
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from ribocyte.errors import InterruptedRunError, RunError, WorkError
+from ribocyte.learn.batches import batch_rows, mix, to_device
+from ribocyte.learn.measure import PeakMemory, median_seconds
+from ribocyte.learn.objectives import Objective, better
+from ribocyte.learn.predictor import Encoding, Predictor
+from ribocyte.learn.recipe import Training
+from ribocyte.learn.runs import Run
+from ribocyte.learn.splits import Split, Splits
+
+Augment = Callable[[Tensor, torch.Generator], Tensor]
+"""Changes a batch of network inputs at random, on their device."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a training is; given to the callback after every step and every epoch.
+
+    Parameters
+    ----------
+    epoch, epochs : int
+        Counted from 1.
+    step, steps : int
+        Of this epoch.
+    examples : int
+        Examples trained on in this epoch so far.
+    row : dict or None
+        The history's row, once the epoch is over.
+    """
+
+    epoch: int
+    epochs: int
+    step: int
+    steps: int
+    examples: int
+    row: dict[str, float] | None = None
+
+
+def ignore(_: Progress) -> None:
+    """Report to nobody."""
+
+
+def never() -> bool:
+    """Never ask to stop."""
+    return False
+
+
+def make_fabric(training: Training) -> Fabric:
+    """Set up device, precision and processes as a recipe asks, and start the processes.
+
+    Several processes are several copies of the calling program, each training on its part of every batch.
+    """
+    fabric = Fabric(
+        accelerator=_accelerator(training.device),
+        devices=training.processes,
+        strategy="ddp" if training.processes > 1 else "auto",
+        plugins=_precision(training),
+    )
+    fabric.launch()
+    return fabric
+
+
+def fit(
+    network: nn.Module,
+    splits: Splits,
+    *,
+    encoding: Encoding,
+    objective: Objective,
+    training: Training,
+    run: Run,
+    card: dict[str, Any],
+    augment: Augment | None = None,
+    report: Callable[[Progress], None] = ignore,
+    stop: Callable[[], bool] = never,
+    fabric: Fabric | None = None,
+    checkpoint_seconds: float = 15.0,
+) -> Predictor:
+    """Train a network, or go on where its run stopped; give the best model by validation.
+
+    On a CPU the weights and the history are bit for bit the same however often the run was stopped or killed
+    in between. Each epoch adds a row to the run's history: ``epoch``, ``learning_rate``, ``train_loss``,
+    ``val_loss`` and every metric of the objective as ``val_NAME`` (``test_NAME`` too where the recipe asks),
+    ``seconds``, ``examples_per_second`` (training steps alone) and ``peak_mb``.
+
+    Parameters
+    ----------
+    network : nn.Module
+        Takes what ``encoding.expand`` gives; trained in place.
+    splits : Splits
+        Moved to the device whole. The test split is read only where ``score_test_each_epoch`` asks for it.
+    encoding, objective, training
+        How inputs are expanded, what is minimised, and how.
+    run : Run
+        Receives history, checkpoints and the model.
+    card : dict
+        What the model will say of itself.
+    augment : callable, optional
+        Changes each training batch at random.
+    report, stop : callable
+        Told of the progress after every step; asked after every step whether to stop.
+    fabric : Fabric, optional
+        Device, precision and processes; made from `training` where not given.
+    checkpoint_seconds : float
+        Write a checkpoint at the first end of an epoch this long after the last one.
+
+    Raises
+    ------
+    InterruptedRunError
+        If `stop` said so; the step is finished and the checkpoint written.
+    WorkError
+        If the loss stopped being a finite number.
+    RunError
+        If the run was begun on other data.
+    """
+    training = settle_precision(training, network, splits, encoding=encoding, objective=objective)
+    fabric = fabric or make_fabric(training)
+    with _own_randomness(fabric.device):
+        loop = _Loop(network, splits, encoding, objective, training, run, augment, fabric)
+        loop.restore()
+        while not loop.done:
+            loop.train_epoch(report, stop)
+            loop.judge_epoch(report)
+            if not loop.done and loop.since_checkpoint() >= checkpoint_seconds:
+                loop.keep(card)
+        loop.keep(card)
+        return loop.best_model(card)
+
+
+def settle_precision(
+    training: Training, network: nn.Module, splits: Splits, *, encoding: Encoding, objective: Objective
+) -> Training:
+    """Replace ``precision = "auto"`` by what is faster here, measured on a few steps of a copy of the network."""
+    if training.precision != "auto":
+        return training
+    device = torch.device("cuda" if _accelerator(training.device) == "cuda" else "cpu")
+    rows = torch.arange(min(training.batch_size, len(splits.train)))
+    inputs, targets = splits.train.inputs[rows].to(device), splits.train.targets[rows].to(device)
+    trial = copy.deepcopy(network).to(device).train()
+
+    def step(bf16: bool) -> None:
+        with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
+            outputs = trial(encoding.expand(inputs))
+        objective.total_loss(outputs.float(), targets).backward()  # type: ignore[no-untyped-call]
+
+    with _own_randomness(device):
+        full = median_seconds(lambda: step(False), 5, device)
+        half = median_seconds(lambda: step(True), 5, device)
+    return replace(training, precision="bf16" if half < 0.9 * full else "32")
+
+
+def rate(training: Training, step: int, steps: int) -> float:
+    """Give the learning rate of a step (from 0) out of all steps of the training."""
+    if training.schedule == "constant":
+        return training.learning_rate
+    position, rise = step / steps, 0.25
+    if position < rise:
+        return training.learning_rate * (0.04 + 0.96 * position / rise)
+    return training.learning_rate * 0.5 * (1 + math.cos(math.pi * (position - rise) / (1 - rise)))
+
+
+class _Loop:
+    """A training's state, and the few things that happen to it."""
+
+    def __init__(
+        self,
+        network: nn.Module,
+        splits: Splits,
+        encoding: Encoding,
+        objective: Objective,
+        training: Training,
+        run: Run,
+        augment: Augment | None,
+        fabric: Fabric,
+    ) -> None:
+        self.encoding, self.objective, self.training, self.run = encoding, objective, training, run
+        self.augment, self.fabric, self.device = augment, fabric, fabric.device
+        self.fingerprint = splits.info.fingerprint
+        self.train, self.val = to_device(splits.train, self.device), to_device(splits.val, self.device)
+        self.test = to_device(splits.test, self.device) if training.score_test_each_epoch else None
+        self.model, self.optimizer = fabric.setup(network, _optimizer(network.to(self.device), training))
+        self.network = network
+        self.average = (
+            AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(training.average), use_buffers=True)
+            if training.average
+            else None
+        )
+        self.memory = PeakMemory(self.device)
+        self.epoch = self.step = 0
+        self.loss = torch.zeros(2, device=self.device)  # sum, count; read once an epoch
+        self.spent = 0.0  # seconds of this epoch before the last interruption
+        self.best: dict[str, Any] = {}
+        self.history: list[dict[str, float]] = []
+        self.written = time.monotonic()
+
+    @property
+    def done(self) -> bool:
+        """Whether the last epoch is over, or patience is."""
+        waited = self.epoch - int(self.best.get("epoch", self.epoch))
+        return self.epoch >= self.training.epochs or (0 < self.training.patience <= waited)
+
+    @property
+    def scored(self) -> nn.Module:
+        """The network that is judged and saved: the averaged one where there is one."""
+        return self.average.module if self.average else self.network
+
+    def train_epoch(self, report: Callable[[Progress], None], stop: Callable[[], bool]) -> None:
+        """Take the steps that are left of this epoch."""
+        training = self.training
+        batches = batch_rows(len(self.train), training.batch_size, training.seed, self.epoch)
+        if self.step == 0:
+            torch.manual_seed(mix(training.seed, self.epoch, self.fabric.global_rank))
+            self.loss.zero_()
+            self.spent = 0.0
+        self.memory.reset()
+        self.model.train()
+        start, examples = time.perf_counter(), sum(map(len, batches[: self.step]))
+        for rows in batches[self.step :]:
+            self._take_step(rows.to(self.device), self.epoch * len(batches) + self.step, len(batches))
+            self.step += 1
+            examples += len(rows)
+            report(Progress(self.epoch + 1, training.epochs, self.step, len(batches), examples))
+            if self._all_agree(stop()):
+                self.spent += time.perf_counter() - start
+                self._interrupt(len(batches))
+        self.loss = self.fabric.all_reduce(self.loss, reduce_op="sum")
+        self.spent += time.perf_counter() - start
+
+    def _take_step(self, rows: Tensor, step: int, steps: int) -> None:
+        world, rank = self.fabric.world_size, self.fabric.global_rank
+        everyone, rows = rows, rows[rank::world]
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate(self.training, step, steps * self.training.epochs)
+        inputs = self.encoding.expand(self.train.inputs[rows])
+        if self.augment:
+            inputs = self.augment(inputs, _generator(self.device))
+        targets = self.train.targets[rows]
+        total = self.objective.total_loss(self.model(inputs).float(), targets)
+        # Gradients are averaged over processes, so each divides by its share of what the whole batch holds.
+        count = self.objective.count(targets if world == 1 else self.train.targets[everyone])
+        self.optimizer.zero_grad()
+        self.fabric.backward(total * world / count.clamp(min=1))
+        if self.training.clip:
+            self.fabric.clip_gradients(self.model, self.optimizer, max_norm=self.training.clip)
+        self.optimizer.step()
+        if self.average:
+            self.average.update_parameters(self.network)
+        with torch.no_grad():
+            self.loss += torch.stack([total.detach(), self.objective.count(targets)])
+
+    def judge_epoch(self, report: Callable[[Progress], None]) -> None:
+        """End the epoch: score it, remember the best, add to the history."""
+        start, examples = time.perf_counter(), len(self.train)
+        loss_sum, count = self.loss.tolist()
+        row: dict[str, float] = {
+            "epoch": self.epoch + 1,
+            "learning_rate": self.optimizer.param_groups[0]["lr"],
+            "train_loss": loss_sum / max(count, 1.0),
+        }
+        if not math.isfinite(row["train_loss"]):
+            raise WorkError(
+                f"{self.run.path}: the loss is {row['train_loss']} in epoch {self.epoch + 1}",
+                mend="lower training.learning_rate, or set training.clip=1 or training.precision=32",
+            )
+        row |= {f"val_{name}": value for name, value in self._judge(self.val).items()}
+        if self.test:
+            row |= {f"test_{name}": value for name, value in self._judge(self.test).items()}
+        row["seconds"] = self.spent + time.perf_counter() - start
+        row["examples_per_second"] = examples / self.spent
+        row["peak_mb"] = self.memory.read()
+        self.epoch, self.step = self.epoch + 1, 0
+        self.history.append(row)
+        value = row[f"val_{self.objective.best}"]
+        if not self.best or better(self.objective.best, value, self.best["value"]):
+            weights = {
+                name: tensor.detach().cpu().clone() for name, tensor in self.scored.state_dict().items()
+            }
+            self.best = {
+                "epoch": self.epoch,
+                "metric": self.objective.best,
+                "value": value,
+                "weights": weights,
+            }
+        if self.fabric.is_global_zero:
+            self.run.write_history(self.history)
+        report(Progress(self.epoch, self.training.epochs, 0, 0, examples, row))
+
+    @torch.inference_mode()
+    def _judge(self, split: Split, batch_size: int = 1024) -> dict[str, float]:
+        """Score a split with the network as it is now, in the precision of the training."""
+        network = self.scored.eval()
+        with self.fabric.autocast():
+            outputs = torch.cat(
+                [network(self.encoding.expand(part)).float() for part in split.inputs.split(batch_size)]
+            )
+        loss = self.objective.total_loss(outputs, split.targets) / self.objective.count(split.targets)
+        metrics = self.objective.metrics(outputs.cpu().numpy(), split.targets.cpu().numpy())
+        return {"loss": float(loss), **metrics}
+
+    def _all_agree(self, wish: bool) -> bool:
+        if self.fabric.world_size == 1:
+            return wish
+        return bool(self.fabric.all_reduce(torch.tensor(float(wish)), reduce_op="sum") > 0)
+
+    def _interrupt(self, steps: int) -> None:
+        self._write_checkpoint()
+        raise InterruptedRunError(
+            f"{self.run.path}: stopped in epoch {self.epoch + 1} of {self.training.epochs} after step {self.step} of {steps}",
+            mend=f"go on with: ribocyte train {self.run.path / 'recipe.toml'} --out {self.run.path} --resume",
+        )
+
+    def since_checkpoint(self) -> float:
+        """Seconds since the last checkpoint."""
+        return time.monotonic() - self.written
+
+    def keep(self, card: dict[str, Any]) -> None:
+        """Write the checkpoint and the best model so far."""
+        if self.fabric.is_global_zero:
+            self._write_checkpoint()
+            self.best_model(card).save(self.run.model)
+
+    def _write_checkpoint(self) -> None:
+        if not self.fabric.is_global_zero:
+            return
+        self.run.write_checkpoint(
+            {
+                "network": self.network.state_dict(),
+                "average": self.average.state_dict() if self.average else None,
+                "optimizer": self.optimizer.state_dict(),
+                "epoch": self.epoch,
+                "step": self.step,
+                "spent": self.spent,
+                "loss": self.loss,
+                "best": self.best,
+                "history": self.history,
+                "random": _random_state(self.device),
+                "fingerprint": self.fingerprint,
+            }
+        )
+        self.written = time.monotonic()
+
+    def restore(self) -> None:
+        """Go back to the run's checkpoint, where there is one."""
+        state = self.run.read_checkpoint()
+        if state is None:
+            return
+        if state["fingerprint"] != self.fingerprint:
+            raise RunError(
+                f"{self.run.path}: was begun on other data (fingerprint {state['fingerprint'][:12]}, "
+                f"now {self.fingerprint[:12]})",
+                mend="point --data at the data it was begun on, or begin a new run with --out",
+            )
+        self.network.load_state_dict(state["network"])
+        if self.average:
+            self.average.load_state_dict(state["average"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.epoch, self.step, self.spent = state["epoch"], state["step"], state["spent"]
+        self.loss = state["loss"].to(self.device)
+        self.best, self.history = state["best"], state["history"]
+        _set_random_state(state["random"], self.device)
+
+    def best_model(self, card: dict[str, Any]) -> Predictor:
+        """Give the best network by validation, with its encoding and its facts."""
+        network = copy.deepcopy(self.network).cpu()
+        network.load_state_dict(self.best["weights"])
+        facts = {name: value for name, value in self.best.items() if name != "weights"}
+        return Predictor(network, self.encoding, {**card, "best": facts})
+
+
+def _optimizer(network: nn.Module, training: Training) -> torch.optim.Optimizer:
+    """Make the optimiser; only weights of two or more dimensions decay."""
+    weights = [p for p in network.parameters() if p.ndim > 1]
+    others = [p for p in network.parameters() if p.ndim <= 1]
+    groups = [
+        {"params": weights, "weight_decay": training.weight_decay},
+        {"params": others, "weight_decay": 0.0},
+    ]
+    groups = [group for group in groups if group["params"]]
+    if training.optimizer == "adam":
+        return torch.optim.Adam(groups, lr=training.learning_rate, fused=True)
+    if training.optimizer == "adamw":
+        return torch.optim.AdamW(groups, lr=training.learning_rate, fused=True)
+    return torch.optim.SGD(groups, lr=training.learning_rate, momentum=0.9, nesterov=True, fused=True)
+
+
+def _precision(training: Training) -> Precision:
+    """Make Fabric's precision plugin ourselves: by name, Fabric would announce it in the log."""
+    if training.precision == "bf16":
+        return MixedPrecision("bf16-mixed", _accelerator(training.device))
+    return Precision()
+
+
+def _accelerator(device: str) -> str:
+    if device == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    return device
+
+
+def _generator(device: torch.device) -> torch.Generator:
+    """Give the device's own generator, so that one saved state covers dropout and augmentation."""
+    if device.type == "cuda":
+        return torch.cuda.default_generators[device.index or 0]
+    return torch.default_generator
+
+
+def _random_state(device: torch.device) -> dict[str, Tensor]:
+    state = {"cpu": torch.get_rng_state()}
+    return {**state, "cuda": torch.cuda.get_rng_state(device)} if device.type == "cuda" else state
+
+
+def _set_random_state(state: dict[str, Tensor], device: torch.device) -> None:
+    torch.set_rng_state(state["cpu"])
+    if device.type == "cuda" and "cuda" in state:
+        torch.cuda.set_rng_state(state["cuda"], device)
+
+
+@contextlib.contextmanager
+def _own_randomness(device: torch.device) -> Iterator[None]:
+    """Leave the caller's random state as it was found."""
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        yield

@@ -1,0 +1,1 @@
+"""RNA: sequences, RNAcompete measurements, their simulation, and networks that predict binding."""

@@ -1,0 +1,99 @@
+"""RNA as numbers: letters to tokens, tokens to one-hot."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float, UInt8
+from torch import Tensor
+
+from ribocyte.errors import DataError
+
+LETTERS = "ACGU"
+UNKNOWN = 4
+"""Token of N: any of the four, 0.25 each when one-hot."""
+PADDING = 5
+"""Token of nothing: zeros when one-hot, ignored by every network here."""
+
+_CODES = np.full(256, 255, dtype=np.uint8)
+for _code, _spellings in enumerate(("Aa", "Cc", "Gg", "UuTt", "Nn")):
+    for _letter in _spellings:
+        _CODES[ord(_letter)] = _code
+
+
+def tokens(sequences: Sequence[str], length: int | None = None) -> UInt8[Tensor, "batch length"]:
+    """Turn RNA sequences into tokens, padded on the right.
+
+    Parameters
+    ----------
+    sequences : sequence of str
+        Letters A, C, G, U (T is read as U) and N, upper or lower case.
+    length : int, optional
+        Length to pad to; the longest sequence's where not given.
+
+    Returns
+    -------
+    Tensor, uint8, shape (len(sequences), length)
+        0 to 3 for A, C, G, U; 4 for N; 5 for padding.
+
+    Raises
+    ------
+    DataError
+        For another letter (the sequence's number and the position are named, both counted from 1), an empty
+        sequence, or one longer than `length`.
+    """
+    lengths = np.fromiter((len(s) for s in sequences), dtype=np.int64, count=len(sequences))
+    width = int(lengths.max(initial=0)) if length is None else length
+    if lengths.size and lengths.min() == 0:
+        raise DataError(
+            f"sequence {int(lengths.argmin()) + 1} is empty", expected="at least one of A, C, G, U, N"
+        )
+    if lengths.size and lengths.max() > width:
+        at = int(lengths.argmax())
+        raise DataError(f"sequence {at + 1} has {lengths[at]} nt", expected=f"at most {width}")
+    # One letter one byte: whatever is not ASCII becomes '?', which is no base either.
+    letters = np.frombuffer("".join(sequences).encode("ascii", "replace"), dtype=np.uint8)
+    codes = _CODES[letters]
+    if codes.size and codes.max() == 255:
+        _refuse_letter(sequences, lengths, int((codes == 255).argmax()))
+    rows = np.full((len(sequences), width), PADDING, dtype=np.uint8)
+    rows[np.arange(width) < lengths[:, None]] = codes
+    return torch.from_numpy(rows)
+
+
+def one_hot(rna: UInt8[Tensor, "batch length"]) -> Float[Tensor, "batch 4 length"]:
+    """Turn tokens into what networks take.
+
+    Parameters
+    ----------
+    rna : Tensor, uint8, shape (N, L)
+        As `tokens` gives them.
+
+    Returns
+    -------
+    Tensor, float32, shape (N, 4, L)
+        Rows in the order A, C, G, U; N is 0.25 in all four, padding 0 in all four. The channels lie next to
+        each other in memory, which is how convolutions want them.
+    """
+    table = torch.tensor([*torch.eye(4).tolist(), [0.25] * 4, [0.0] * 4], device=rna.device)
+    return table[rna.int()].transpose(1, 2)
+
+
+def letters(rna: UInt8[Tensor, "batch length"]) -> list[str]:
+    """Turn tokens back into sequences, padding removed."""
+    spelled = np.frombuffer(b"ACGUN-", dtype="S1")[rna.cpu().numpy()]
+    return [row.tobytes().decode().rstrip("-") for row in spelled]
+
+
+def _refuse_letter(sequences: Sequence[str], lengths: np.ndarray[Any, np.dtype[np.int64]], flat: int) -> None:
+    ends = np.cumsum(lengths)
+    row = int(np.searchsorted(ends, flat, side="right"))
+    position = flat - int(ends[row] - lengths[row])
+    raise DataError(
+        f"sequence {row + 1} has {sequences[row][position]!r} at position {position + 1}",
+        expected="the letters A, C, G, U (or T) and N",
+        mend="a protein, perhaps?" if set(sequences[row].upper()) & set("EFILPQ") else "",
+    )

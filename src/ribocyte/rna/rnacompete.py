@@ -1,0 +1,362 @@
+"""RNAcompete: how strongly a protein bound each of 240,000 short RNAs, ready to learn from.
+
+Ray et al. 2013 (doi 10.1038/nature12311) incubated 244 constructs of RNA-binding proteins with one pool of
+designed RNAs, 30 to 41 nt long, and read from a microarray what each had bound. The pool's two halves, Set A and
+Set B, each contain every 9-mer many times: train on one, test on the other.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import torch
+from torch import Tensor
+
+from ribocyte.errors import DataError, nearest
+from ribocyte.files import Source, find, locate
+from ribocyte.learn import recipe
+from ribocyte.learn.splits import Info, Split, Splits
+from ribocyte.rna.alphabet import tokens
+from ribocyte.rna.protocols import (
+    Floats,
+    Protocol,
+    Rows,
+    count_leaks,
+    describe_scales,
+    scale_experiment,
+    split_rows,
+)
+from ribocyte.rna.table import (
+    FIRST_ROW,
+    PROBE_COLUMNS,
+    SETS,
+    check_probes,
+    read_header,
+    read_table,
+    stream_table,
+)
+
+NORM_DATA = Source(
+    name="rnacompete/norm_data.txt.gz",
+    url="http://hugheslab.ccbr.utoronto.ca/supplementary-data/RNAcompete_eukarya/norm_data.txt.gz",
+    about="normalised intensities of 244 RNAcompete experiments (Ray et al. 2013, supplementary data)",
+    alternatives=("rnacompete/norm_data.txt",),
+)
+METADATA = Source(
+    name="rnacompete/metadata.xlsx",
+    url="",
+    about="names and constructs of the 244 experiments (Ray et al. 2013, supplementary data)",
+)
+SHEET = "Master List--Plasmid Info"
+SIMULATED = "SIM_"
+"""What every Probe_ID of a simulated table begins with."""
+
+
+@dataclass(frozen=True)
+class RNAcompeteConfig:
+    """Which experiments, and how they are split and scaled.
+
+    Parameters
+    ----------
+    experiments : tuple of str
+        Columns of the table (``RNCMPT00168``), or names of proteins that mean one experiment.
+    protocol : {"strict", "assignment"}
+        See `ribocyte.rna.protocols`. Strict by default, because its scores are what unseen data would give.
+    length : int
+        Window in nt that probes are padded to, on the right. 41 is the array's longest probe.
+    validation : float
+        Fraction of Set A that validates.
+    """
+
+    experiments: tuple[str, ...] = ("RBFOX1",)
+    protocol: Protocol = "strict"
+    length: int = 41
+    validation: float = 0.2
+
+    def __post_init__(self) -> None:
+        named = bool(self.experiments) and all(self.experiments)
+        recipe.check(named, "data.experiments", self.experiments, "one experiment or more")
+        once = len(set(self.experiments)) == len(self.experiments)
+        recipe.check(once, "data.experiments", self.experiments, "each experiment once")
+        recipe.check(
+            self.protocol in ("strict", "assignment"), "data.protocol", self.protocol, "strict or assignment"
+        )
+        recipe.check(self.length >= 1, "data.length", self.length, "1 or more")
+        recipe.check(0 < self.validation < 1, "data.validation", self.validation, "above 0 and below 1")
+
+
+def load(config: RNAcompeteConfig, root: Path | None = None) -> Splits:
+    """Load experiments as three splits of tokens and targets.
+
+    Parameters
+    ----------
+    config : RNAcompeteConfig
+        What to load.
+    root : Path, optional
+        A data folder, or the table itself; the usual folders where not given.
+
+    Returns
+    -------
+    Splits
+        Inputs uint8 (N, length), targets float32 (N, P) with NaN where a spot failed, names the Probe_IDs. The
+        info's ``normalisation`` holds ``length`` and the scales, one number per experiment (see
+        `ribocyte.rna.protocols.describe_scales`).
+
+    Raises
+    ------
+    DataError
+        If the table or an experiment is not found, or something in the table is wrong; names file and row.
+    """
+    path = find_table(root)
+    experiments = resolve_experiments(config.experiments, path, root)
+    table = read_table(path, experiments)
+    _refuse_long_probes(path, table["RNA_Seq"], config.length)
+    rows = _split(table, config.protocol, config.validation)
+    intensities = {name: table[name].to_numpy() for name in experiments}
+    _refuse_unmeasured(path, intensities, rows)
+    scaled, scales = zip(
+        *(scale_experiment(config.protocol, y, rows) for y in intensities.values()), strict=True
+    )
+    inputs = tokens(table["RNA_Seq"].to_list(), config.length)
+    names = table["Probe_ID"].to_numpy().astype(np.str_)
+    train, val, test = (
+        Split(inputs[part], _stack([targets[name] for targets in scaled]), names[part])
+        for name, part in rows.items()
+    )
+    info = Info(
+        kind="rnacompete",
+        source=path.name,
+        fingerprint="",
+        protocol=config.protocol,
+        outputs=tuple(experiments),
+        normalisation={"length": config.length, **describe_scales(config.protocol, list(scales))},
+        simulated=is_simulated(table["Probe_ID"]),
+    )
+    return Splits(train, val, test, info).stamped()
+
+
+def find_table(root: Path | None = None) -> Path:
+    """Find the table of intensities: `root` itself if it is a file, else in the data folders."""
+    return root if root is not None and root.is_file() else locate(NORM_DATA, root)
+
+
+def resolve_experiments(wanted: Sequence[str], path: Path, root: Path | None = None) -> list[str]:
+    """Find the columns that are meant by ids or by names of proteins.
+
+    A column of the table is always taken by its name. Any other name is looked up in the workbook of metadata,
+    where upper and lower case are the same.
+
+    Raises
+    ------
+    DataError
+        If a name is unknown, means several experiments, or one that is not in this table; lists the candidates.
+    """
+    present = [name for name in read_header(path) if name not in PROBE_COLUMNS]
+    found = [name if name in present else _resolve_name(name, present, path, root) for name in wanted]
+    for number, name in enumerate(found):
+        if name in found[:number]:
+            raise DataError(
+                f"data.experiments: {wanted[found.index(name)]!r} and {wanted[number]!r} are both {name}",
+                expected="each experiment once",
+            )
+    return found
+
+
+def read_metadata(path: Path) -> pl.DataFrame:
+    """Read which protein each experiment is of.
+
+    Returns
+    -------
+    DataFrame
+        Columns ``Motif_ID`` (the experiment), ``Protein_name``, ``Species``, all String.
+
+    Raises
+    ------
+    DataError
+        If the file is no workbook, or lacks the sheet or one of the columns.
+    """
+    import fastexcel
+
+    try:
+        sheet = fastexcel.read_excel(path).load_sheet(
+            SHEET, use_columns=["Motif_ID", "Protein_name", "Species"], dtypes="string"
+        )
+    except fastexcel.FastExcelError as error:
+        raise DataError(
+            f"{path}: {str(error).splitlines()[0]}",
+            expected=f"an .xlsx workbook with the sheet {SHEET!r}, columns Motif_ID, Protein_name, Species",
+            mend="name experiments by their ids, such as RNCMPT00168, to do without it",
+        ) from error
+    return sheet.to_polars().drop_nulls("Motif_ID")
+
+
+def is_simulated(probe_ids: pl.Series) -> bool:
+    """Say whether a table comes from a simulator: every probe's name says so."""
+    return bool(probe_ids.str.starts_with(SIMULATED).all())
+
+
+def check(root: Path | None = None, validation: float = 0.2) -> dict[str, Any]:
+    """Read a whole table, in flat memory, and report what it holds.
+
+    Parameters
+    ----------
+    root : Path, optional
+        A data folder, or the table itself; the usual folders where not given.
+    validation : float
+        Fraction of Set A that would validate.
+
+    Returns
+    -------
+    dict of JSON values
+        ``file``, ``simulated``, ``rows``; ``sets`` (rows of each); ``lengths`` (``min``, ``max``, ``counts``);
+        ``experiments`` (``count``, ``first``); ``missing`` (``total``, ``most``: the ten experiments with
+        most NaN; ``all``: experiments without any value); ``repeats`` (rows of a set that repeat an earlier row
+        of it; ``in_both_sets``: rows of Set B whose sequence is in Set A); ``leakage`` under each protocol (see
+        `ribocyte.rna.protocols.count_leaks`).
+
+    Raises
+    ------
+    DataError
+        For the first thing in the table that is wrong.
+    """
+    path = find_table(root)
+    experiments = [name for name in read_header(path) if name not in PROBE_COLUMNS]
+    missing: Counter[str] = Counter(dict.fromkeys(experiments, 0))
+    blocks = []
+    for block in stream_table(path, experiments):
+        missing.update(
+            block.select(pl.col(experiments).is_nan().sum()).row(0, named=True) if experiments else {}
+        )
+        blocks.append(block.select(PROBE_COLUMNS))
+    probes = check_probes(path, pl.concat(blocks))
+    lengths = probes["RNA_Seq"].str.len_bytes().value_counts().sort("RNA_Seq")
+    in_set = {name: probes.filter(pl.col("Probe_Set") == name)[FIRST_ROW] for name in SETS}
+    return {
+        "file": str(path),
+        "simulated": is_simulated(probes["Probe_ID"]),
+        "rows": probes.height,
+        "sets": {name: len(rows) for name, rows in in_set.items()},
+        "lengths": {
+            "min": lengths["RNA_Seq"][0],
+            "max": lengths["RNA_Seq"][-1],
+            "counts": {str(length): count for length, count in lengths.iter_rows()},
+        },
+        "experiments": {"count": len(experiments), "first": experiments[:10]},
+        "missing": {
+            "total": missing.total(),
+            "most": dict(missing.most_common(10)),
+            "all": [name for name, count in missing.items() if count == probes.height],
+        },
+        "repeats": {
+            **{name: len(rows) - rows.n_unique() for name, rows in in_set.items()},
+            "in_both_sets": int(in_set["SetB"].is_in(in_set["SetA"].implode()).sum()),
+        },
+        "leakage": _leakage(probes, validation),
+    }
+
+
+def _leakage(probes: pl.DataFrame, validation: float) -> dict[str, dict[str, int]]:
+    first_row = probes[FIRST_ROW].to_numpy()
+    protocols: tuple[Protocol, ...] = ("strict", "assignment")
+    return {name: count_leaks(_split(probes, name, validation), first_row) for name in protocols}
+
+
+def _split(table: pl.DataFrame, protocol: Protocol, validation: float) -> Rows:
+    is_test = (table["Probe_Set"] == "SetB").to_numpy()
+    return split_rows(protocol, is_test, table[FIRST_ROW].to_numpy().astype(np.int64), validation)
+
+
+def _stack(columns: list[np.ndarray[Any, np.dtype[np.float32]]]) -> Tensor:
+    return torch.from_numpy(np.stack(columns, axis=1))
+
+
+def _refuse_long_probes(path: Path, rna: pl.Series, length: int) -> None:
+    lengths = rna.str.len_bytes()
+    longest = lengths.arg_max()
+    if longest is not None and lengths[longest] > length:
+        raise DataError(
+            f"{path}: row {longest + 1}: the probe has {lengths[longest]} nt",
+            expected=f"at most {length} (data.length)",
+            mend=f"set data.length={lengths[longest]}",
+        )
+
+
+def _refuse_unmeasured(path: Path, intensities: dict[str, Floats], rows: Rows) -> None:
+    for split, part in rows.items():
+        if not len(part):
+            raise DataError(
+                f"{path}: no probe is left for {split}", expected="a larger table: at least 10 probes a set"
+            )
+    for name, values in intensities.items():
+        empty = [split for split, part in rows.items() if np.isnan(values[part]).all()]
+        if empty:
+            raise DataError(
+                f"{path}: {name} has no measured intensity in {', '.join(empty)}",
+                expected="numbers in train, val and test",
+                mend="take another experiment: this one is NaN there",
+            )
+
+
+def _resolve_name(wanted: str, present: list[str], path: Path, root: Path | None) -> str:
+    """Find the one column a protein's name means, or list what it could mean."""
+    workbook = find(METADATA, root.parent if root is not None and root.is_file() else root)
+    if workbook is None:
+        raise DataError(
+            f"{path}: experiment {wanted!r} is not in the table",
+            expected=_choices(wanted, present),
+            mend=f"to ask by a protein's name, place metadata.xlsx (Ray et al. 2013) at {path.parent / 'metadata.xlsx'}",
+        )
+    known = read_metadata(workbook)
+    asked = wanted.casefold()
+    meant = known.filter(
+        (pl.col("Protein_name").str.to_lowercase() == asked)
+        | (pl.col("Motif_ID").str.to_lowercase() == asked)
+    )
+    if meant.height == 1 and meant["Motif_ID"][0] in present:
+        return str(meant["Motif_ID"][0])
+    if meant.height:
+        raise _not_one(wanted, meant, present, path)
+    raise DataError(
+        f"{path}: experiment {wanted!r} is neither in the table nor a protein in {workbook.name}",
+        expected=_choices(wanted, present),
+        mend=_suggest(wanted, known["Protein_name"].drop_nulls().to_list()),
+    )
+
+
+def _not_one(wanted: str, meant: pl.DataFrame, present: list[str], path: Path) -> DataError:
+    candidates = [
+        f"{experiment} ({protein}, {str(species).replace('_', ' ')}; "
+        f"{'in' if experiment in present else 'not in'} this table)"
+        for experiment, protein, species in meant.iter_rows()
+    ]
+    if meant.height == 1:
+        return DataError(
+            f"{path}: {wanted!r} is {candidates[0]}",
+            expected=_choices(wanted, present),
+            mend="get the full table with: ribocyte data fetch rnacompete",
+        )
+    return DataError(
+        f"{path}: {wanted!r} means {meant.height} experiments: {', '.join(candidates)}",
+        expected="one experiment",
+        mend="ask by id, such as data.experiments=" + _first_present(meant["Motif_ID"].to_list(), present),
+    )
+
+
+def _first_present(candidates: list[str], present: list[str]) -> str:
+    return next((name for name in candidates if name in present), candidates[0])
+
+
+def _choices(wanted: str, present: list[str]) -> str:
+    near = nearest(wanted, present) or present[:3]
+    return f"one of {len(present)} columns such as {', '.join(near)}" if near else "a table with experiments"
+
+
+def _suggest(wanted: str, proteins: list[str]) -> str:
+    near = nearest(wanted, proteins)
+    return f"did you mean {' or '.join(near)}?" if near else ""
