@@ -209,8 +209,8 @@ def parse_recipe(tables: Mapping[str, Any], name: str) -> Recipe:
             f"model.kind = {model_kind!r} does not take {data_kind} data",
             expected=f"one of {', '.join(fitting)}",
         )
-    model_config = parse(model.config, model_table, "model")
-    objective = parse(data.objective, tables.get("objective", {}), "objective")
+    model_config: Any = parse(model.config, model_table, "model")
+    objective: Any = parse(data.objective, tables.get("objective", {}), "objective")
     if isinstance(objective, Classification):  # the network's shape decides, whatever was written
         objective = replace(objective, probabilities=getattr(model_config, "softmax", False))
     return Recipe(

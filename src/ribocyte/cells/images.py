@@ -314,9 +314,11 @@ def augment(
             f"square images and a shift below their side are needed, not {side} x {width} and {shift}"
         )
     source = _views(count, side, shift, generator, images.device).view(count, 1, side * side)
-    viewed = images.flatten(2).gather(2, source.expand(-1, channels, -1)).view(images.shape)
-    last = images.is_contiguous(memory_format=torch.channels_last)
-    return viewed.contiguous(memory_format=torch.channels_last if last else torch.contiguous_format)
+    viewed = torch.empty_like(images)
+    # Written where it stays: gathering first and ordering then takes half as long again.
+    flat = viewed.view(count, channels, side * side)
+    torch.gather(images.flatten(2), 2, source.expand(-1, channels, -1), out=flat)
+    return viewed
 
 
 def _views(

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from ribocyte.learn.layout import channels_last
 from ribocyte.learn.recipe import check
 
 Images = Float[Tensor, "batch 3 height width"]
@@ -43,7 +43,7 @@ class CellCNN(nn.Module):
             # ReLU(max) is max(ReLU), on a quarter of the pixels.
             layers += [nn.MaxPool2d(2), nn.ReLU()] if config.pool else [nn.ReLU()]
         side = size // 8 if config.pool else size
-        self.features = nn.Sequential(*layers).to(memory_format=torch.channels_last)
+        self.features = channels_last(nn.Sequential(*layers))
         self.classify = nn.Sequential(
             nn.Flatten(), nn.Linear(128 * side * side, 256), nn.ReLU(), nn.Linear(256, classes)
         )
@@ -98,7 +98,7 @@ class CellResidual(nn.Module):
                 layers.append(_ResidualBlock(before, width, stride))
                 before = width
         layers += [nn.BatchNorm2d(before), nn.ReLU()]
-        self.features = nn.Sequential(*layers).to(memory_format=torch.channels_last)
+        self.features = channels_last(nn.Sequential(*layers))
         self.classify = nn.Sequential(nn.Dropout(config.dropout), nn.Linear(before, classes))
 
     def forward(self, images: Images) -> Classes:

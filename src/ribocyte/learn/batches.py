@@ -30,7 +30,7 @@ def batch_rows(count: int, batch_size: int, seed: int, epoch: int) -> list[Tenso
         Row numbers, on the CPU.
     """
     generator = torch.Generator().manual_seed(mix(seed, epoch))
-    batches = list(torch.randperm(count, generator=generator).split(batch_size))
+    batches = list(torch.split(torch.randperm(count, generator=generator), batch_size))
     return batches[:-1] if len(batches) > 1 and len(batches[-1]) == 1 else batches
 
 

@@ -170,7 +170,7 @@ class Classification:
         chosen, probability = outputs.argmax(1), self._probability(outputs)
         present = np.unique(targets)
         auc = [
-            roc_auc_score(targets == c, probability[:, c]) if 1 < len(present) else math.nan
+            roc_auc_score(targets == c, probability[:, c]) if len(present) > 1 else math.nan
             for c in present.tolist()
         ]
         return {

@@ -83,7 +83,7 @@ class Predictor:
         try:
             parts = [
                 self.network(self.encoding.expand(part.to(self.device))).float().cpu()
-                for part in compact.split(batch_size)
+                for part in torch.split(compact, batch_size)
             ]
         finally:
             self.network.train(was_training)

@@ -8,7 +8,7 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, cast
 
 import torch
 from lightning_fabric import Fabric
@@ -197,7 +197,7 @@ class _Loop:
         self.model, self.optimizer = fabric.setup(network, _optimizer(network.to(self.device), training))
         self.network = network
         self.average = (
-            AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(training.average), use_buffers=True)
+            AveragedModel(network, multi_avg_fn=_moving_average(training.average), use_buffers=True)
             if training.average
             else None
         )
@@ -239,7 +239,7 @@ class _Loop:
             if self._all_agree(stop()):
                 self.spent += time.perf_counter() - start
                 self._interrupt(len(batches))
-        self.loss = self.fabric.all_reduce(self.loss, reduce_op="sum")
+        self.loss = cast(Tensor, self.fabric.all_reduce(self.loss, reduce_op="sum"))
         self.spent += time.perf_counter() - start
 
     def _take_step(self, rows: Tensor, step: int, steps: int) -> None:
@@ -307,7 +307,10 @@ class _Loop:
         network = self.scored.eval()
         with self.fabric.autocast():
             outputs = torch.cat(
-                [network(self.encoding.expand(part)).float() for part in split.inputs.split(batch_size)]
+                [
+                    network(self.encoding.expand(part)).float()
+                    for part in torch.split(split.inputs, batch_size)
+                ]
             )
         loss = self.objective.total_loss(outputs, split.targets) / self.objective.count(split.targets)
         metrics = self.objective.metrics(outputs.cpu().numpy(), split.targets.cpu().numpy())
@@ -316,12 +319,14 @@ class _Loop:
     def _all_agree(self, wish: bool) -> bool:
         if self.fabric.world_size == 1:
             return wish
-        return bool(self.fabric.all_reduce(torch.tensor(float(wish)), reduce_op="sum") > 0)
+        wishes = cast(Tensor, self.fabric.all_reduce(torch.tensor(float(wish)), reduce_op="sum"))
+        return bool(wishes > 0)
 
     def _interrupt(self, steps: int) -> None:
         self._write_checkpoint()
         raise InterruptedRunError(
-            f"{self.run.path}: stopped in epoch {self.epoch + 1} of {self.training.epochs} after step {self.step} of {steps}",
+            f"{self.run.path}: stopped in epoch {self.epoch + 1} of {self.training.epochs}, "
+            f"after step {self.step} of {steps}",
             mend=f"go on with: ribocyte train {self.run.path / 'recipe.toml'} --out {self.run.path} --resume",
         )
 
@@ -410,6 +415,11 @@ def _accelerator(device: str) -> str:
     if device == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
     return device
+
+
+def _moving_average(decay: float) -> Callable[..., None]:
+    average: Callable[..., None] = get_ema_multi_avg_fn(decay)  # type: ignore[no-untyped-call]
+    return average
 
 
 def _generator(device: torch.device) -> torch.Generator:

@@ -13,6 +13,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from ribocyte.learn.layout import channels_last
 from ribocyte.learn.recipe import check
 
 RNA = Float[Tensor, "batch 4 length"]
@@ -181,6 +182,7 @@ class ResidualConfig:
         )
         check(self.blocks >= 1, "model.blocks", self.blocks, "1 or more")
         check(0 <= self.noise < 1, "model.noise", self.noise, "from 0 to below 1")
+        check(self.bins >= 1, "model.bins", self.bins, "1 or more")
         check(self.hidden >= 1, "model.hidden", self.hidden, "1 or more")
         check(0 <= self.dropout < 1, "model.dropout", self.dropout, "from 0 to below 1")
 
@@ -235,8 +237,9 @@ class _DilatedBlock(nn.Module):
 def _convolution(inputs: int, outputs: int, width: int, *, dilation: int = 1, bias: bool = True) -> nn.Conv2d:
     """Convolve along the RNA, as many positions out as in."""
     reach = dilation * (width // 2)
-    layer = nn.Conv2d(inputs, outputs, (1, width), padding=(0, reach), dilation=(1, dilation), bias=bias)
-    return layer.to(memory_format=torch.channels_last)
+    return channels_last(
+        nn.Conv2d(inputs, outputs, (1, width), padding=(0, reach), dilation=(1, dilation), bias=bias)
+    )
 
 
 def _regressor(inputs: int, hidden: int, dropout: float, experiments: int) -> nn.Sequential:

@@ -170,7 +170,7 @@ def _columns(scales: list[Scale]) -> dict[str, list[float]]:
 def _assignment_rows(is_test: Booleans, validation: float) -> Rows:
     set_a = np.flatnonzero(~is_test)
     order = np.arange(len(set_a))
-    np.random.RandomState(SEED).shuffle(order)  # noqa: NPY002 - the assignment's generator, bit for bit
+    np.random.RandomState(SEED).shuffle(order)
     count = int(validation * len(set_a))
     return Rows(set_a[order[count:]], set_a[order[:count]], np.flatnonzero(is_test))
 
@@ -178,7 +178,7 @@ def _assignment_rows(is_test: Booleans, validation: float) -> Rows:
 def _strict_rows(is_test: Booleans, first_row: Integers, validation: float) -> Rows:
     usable = np.flatnonzero(~is_test & ~np.isin(first_row, first_row[is_test]))
     groups, members = np.unique(first_row[usable], return_counts=True)
-    order = np.random.RandomState(SEED).permutation(len(groups))  # noqa: NPY002 - one generator for both protocols
+    order = np.random.RandomState(SEED).permutation(len(groups))
     filled = np.cumsum(members[order]) <= int(validation * len(usable))
     in_val = np.isin(first_row[usable], groups[order[filled]])
     return Rows(usable[~in_val], usable[in_val], np.flatnonzero(is_test))

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import IO
 from urllib.parse import quote
 
+import numpy as np
 import polars as pl
 
 from ribocyte.errors import DataError, DiskError, nearest
@@ -211,9 +212,10 @@ def _whole_lines(path: Path, stream: IO[bytes]) -> Iterator[bytes]:
 
 
 def _check_widths(path: Path, block: bytes, columns: int, rows_before: int) -> None:
-    """Refuse lines of another width; counting tabs costs little beside parsing."""
-    lines = block.count(b"\n") + (not block.endswith(b"\n"))
-    if block.count(b"\t") == lines * (columns - 1) and b"\0" not in block:
+    """Refuse lines of another width, which a parser would fill up with missing values."""
+    text = np.frombuffer(block, dtype=np.uint8)
+    lines = np.count_nonzero(text == ord("\n")) + (not block.endswith(b"\n"))
+    if np.count_nonzero(text == ord("\t")) == lines * (columns - 1) and b"\0" not in block:
         return
     for number, line in enumerate(block.split(b"\n"), rows_before + 1):
         width = line.count(b"\t") + 1

@@ -1,0 +1,269 @@
+"""Read RNA sequences from the files people have, one at a time: FASTA, tables, plain lines; gzipped or not.
+
+The kind is told by the file's extension and, where that says nothing, by its first line:
+
+========================================  =====================================================================
+``.fa .fasta .fna .ffn``                  FASTA: a record's name is the first word after ``>``
+``.tsv .tab .csv``                        table with a header
+``.parquet``                              table
+anything else, or none                    FASTA if it begins with ``>``; a table if its first line names a
+                                          sequence column; else one sequence per line
+========================================  =====================================================================
+
+A table's sequences are in the column ``RNA_Seq``, ``sequence``, ``seq`` or ``rna``; its names, where there are any, in
+``Probe_ID``, ``name`` or ``id``. Upper and lower case are the same in columns and in letters, and T is read as U.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import gzip
+import itertools
+import re
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import TextIO
+
+from ribocyte.errors import DataError, nearest
+
+SEQUENCE_COLUMNS = ("rna_seq", "sequence", "seq", "rna")
+NAME_COLUMNS = ("probe_id", "name", "id")
+FASTA = {".fa", ".fasta", ".fna", ".ffn"}
+TABLES = {".tsv", ".tab", ".csv"}
+PARQUET = {".parquet", ".pq"}
+
+_CAPITAL_RNA = str.maketrans("acgutnT", "ACGUUNU")
+_STRANGE = re.compile("[^ACGUN]")
+_PARQUET_ROWS = 65_536
+
+Lines = Iterator[tuple[int, str]]
+"""Line numbers from 1, and lines without their ends."""
+
+
+def read_sequences(source: Path | str) -> Iterator[tuple[str, str]]:
+    """Read sequences one at a time, in flat memory.
+
+    Parameters
+    ----------
+    source : Path or str
+        A file; see the module for the kinds.
+
+    Yields
+    ------
+    (str, str)
+        The sequence's name (``sequence_1``, ``sequence_2``, … where the file has none), and its letters A, C, G,
+        U, N, in capitals.
+
+    Raises
+    ------
+    DataError
+        If the file is missing, empty, damaged or binary, a table without a column of sequences, or a sequence is
+        empty or has another letter; names the file and the line.
+    """
+    path = Path(source)
+    records = _read_parquet(path) if _is_parquet(path) else _read_text(path)
+    number = 0
+    for number, (where, name, letters) in enumerate(records, 1):
+        yield name or f"sequence_{number}", _check_rna(path, where, letters)
+    if not number:
+        raise DataError(f"{path}: no sequence in it", expected="one sequence or more")
+
+
+def _check_rna(path: Path, where: str, letters: str) -> str:
+    rna = letters.translate(_CAPITAL_RNA)
+    if not rna:
+        raise DataError(f"{path}: {where}: the sequence is empty", expected="at least one of A, C, G, U, N")
+    strange = _STRANGE.search(rna)
+    if strange is not None:
+        raise DataError(
+            f"{path}: {where}: {strange[0]!r} at position {strange.start() + 1} of the sequence",
+            expected="the letters A, C, G, U (or T) and N",
+            mend="a protein, perhaps?" if set(rna.upper()) & set("EFILPQ") else "",
+        )
+    return rna
+
+
+def _read_text(path: Path) -> Iterator[tuple[str, str, str]]:
+    """Give each record's place, name and letters."""
+    with _opened(path) as stream:
+        lines = ((number, line.rstrip()) for number, line in enumerate(stream, 1))
+        first = next(((number, line) for number, line in lines if line), None)
+        if first is None:
+            raise DataError(f"{path}: empty", expected="FASTA, a table, or one sequence per line")
+        read = _reader(path, first[1])
+        yield from read(path, itertools.chain([first], lines))
+
+
+def _reader(path: Path, first: str) -> Callable[[Path, Lines], Iterator[tuple[str, str, str]]]:
+    """Tell the kind of text file by its extension, then by its first line."""
+    extension = _extension(path)
+    if extension in FASTA or (extension not in TABLES and first.startswith(">")):
+        return _read_fasta
+    if extension in TABLES or _find_column(_cells(first), SEQUENCE_COLUMNS) is not None or "\t" in first:
+        return _read_table
+    return _read_lines
+
+
+def _read_fasta(path: Path, lines: Lines) -> Iterator[tuple[str, str, str]]:
+    name, start, parts = "", 0, list[str]()
+    for number, line in lines:
+        if line.startswith(">"):
+            if start:
+                yield _fasta_record(path, start, name, parts)
+            name, start, parts = next(iter(line[1:].split()), ""), number, []
+        elif line and not start:
+            raise DataError(
+                f"{path}: line {number}: {line[:30]!r} before any header",
+                expected="FASTA, which begins with '>'",
+            )
+        elif line:
+            parts.append(line.strip())
+    yield _fasta_record(path, start, name, parts)
+
+
+def _fasta_record(path: Path, line: int, name: str, parts: list[str]) -> tuple[str, str, str]:
+    if not parts:
+        raise DataError(
+            f"{path}: line {line}: record {name!r} has no sequence", expected="letters below the header"
+        )
+    return f"line {line}, record {name!r}", name, "".join(parts)
+
+
+def _read_table(path: Path, lines: Lines) -> Iterator[tuple[str, str, str]]:
+    number, header = next(lines)
+    columns = _cells(header)
+    sequence = _sequence_column(path, columns)
+    name = _find_column(columns, NAME_COLUMNS)
+    # The reader takes lines one by one, so `number` is that of the row it gives last.
+    place = [number]
+    rows = csv.reader(_remember(lines, place), delimiter=_delimiter(header))
+    try:
+        for row in rows:
+            if not any(row):
+                continue
+            if len(row) != len(columns):
+                raise DataError(
+                    f"{path}: line {place[0]} has {len(row)} columns",
+                    expected=f"{len(columns)}, as in the header",
+                )
+            yield f"line {place[0]}", row[name].strip() if name is not None else "", row[sequence].strip()
+    except csv.Error as error:
+        raise DataError(
+            f"{path}: line {place[0]}: {error}", expected="a table", mend="give long sequences as FASTA"
+        ) from error
+
+
+def _remember(lines: Lines, place: list[int]) -> Iterator[str]:
+    for number, line in lines:
+        place[0] = number
+        yield line
+
+
+def _read_lines(path: Path, lines: Lines) -> Iterator[tuple[str, str, str]]:  # noqa: ARG001 - as the other readers
+    for number, line in lines:
+        if line:
+            yield f"line {number}", "", line.strip()
+
+
+def _read_parquet(path: Path) -> Iterator[tuple[str, str, str]]:
+    import polars as pl
+
+    try:
+        table = pl.scan_parquet(path)
+        columns = table.collect_schema().names()
+        sequence, name = _sequence_column(path, columns), _find_column(columns, NAME_COLUMNS)
+        names = pl.lit("") if name is None else pl.col(columns[name]).cast(pl.String).fill_null("")
+        wanted = table.select(
+            names.alias("name"), pl.col(columns[sequence]).cast(pl.String).fill_null("").alias("rna")
+        )
+        for start in itertools.count(0, _PARQUET_ROWS):
+            rows = wanted.slice(start, _PARQUET_ROWS).collect()
+            for number, (called, rna) in enumerate(rows.iter_rows(), start + 1):
+                yield f"row {number}", called, rna.strip()
+            if rows.height < _PARQUET_ROWS:
+                return
+    except (pl.exceptions.PolarsError, OSError) as error:
+        reason = str(error).splitlines()[0]
+        raise DataError(
+            f"{path}: damaged or no Parquet file: {reason}", expected="a whole Parquet file"
+        ) from error
+
+
+def _sequence_column(path: Path, columns: Sequence[str]) -> int:
+    at = _find_column(columns, SEQUENCE_COLUMNS)
+    if at is None:
+        near = [near for wanted in ("RNA_Seq", "sequence") for near in nearest(wanted, columns, 1)]
+        shown = ", ".join(columns[:10]) + (", …" if len(columns) > 10 else "")
+        raise DataError(
+            f"{path}: no column of sequences among {shown}",
+            expected="a column RNA_Seq, sequence, seq or rna",
+            mend=f"rename {near[0]!r}?" if near else "",
+        )
+    return at
+
+
+def _find_column(columns: Sequence[str], wanted: Sequence[str]) -> int | None:
+    lower = [column.casefold() for column in columns]
+    return next((lower.index(name) for name in wanted if name in lower), None)
+
+
+def _cells(header: str) -> list[str]:
+    return [cell.strip() for cell in next(csv.reader([header], delimiter=_delimiter(header)), [])]
+
+
+def _delimiter(header: str) -> str:
+    return next((mark for mark in ("\t", ",", ";") if mark in header), ",")
+
+
+def _extension(path: Path) -> str:
+    bare = path.with_suffix("") if path.suffix.lower() == ".gz" else path
+    return bare.suffix.lower()
+
+
+def _is_parquet(path: Path) -> bool:
+    if _extension(path) in PARQUET:
+        _head(path)
+        return True
+    return _extension(path) not in FASTA | TABLES and _head(path).startswith(b"PAR1")
+
+
+def _head(path: Path) -> bytes:
+    """Give a file's first bytes, or say why there are none."""
+    try:
+        with path.open("rb") as stream:
+            head = stream.read(4)
+    except FileNotFoundError as error:
+        raise DataError(f"{path}: no such file", expected="a file of RNA sequences") from error
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror}") from error
+    if not head:
+        raise DataError(f"{path}: empty", expected="FASTA, a table, or one sequence per line")
+    return head
+
+
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[TextIO]:
+    """Open a plain or gzipped text file, and say what is wrong with it in our words."""
+    packed = _head(path).startswith(b"\x1f\x8b")
+    try:
+        with gzip.open(path) if packed else path.open("rb") as stream:
+            if b"\0" in stream.peek(8192)[:8192]:
+                raise DataError(
+                    f"{path}: binary", expected="FASTA, a table, or one sequence per line, as text"
+                )
+        with (
+            gzip.open(path, "rt", encoding="utf-8-sig") if packed else path.open(encoding="utf-8-sig") as text
+        ):
+            yield text  # type: ignore[misc]
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path}: binary, or not UTF-8: {error.reason}", expected="text") from error
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise DataError(
+            f"{path}: damaged or cut short: {error}",
+            expected="a whole .gz file",
+            mend="fetch or copy it again",
+        ) from error
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror or error}") from error
