@@ -235,7 +235,7 @@ class TestFolders:
         first = load_folder(CellFolderConfig(folder)).info
         assert load_folder(CellFolderConfig(folder)).info == first
         assert load_folder(CellFolderConfig(folder, seed=1)).info.fingerprint != first.fingerprint
-        assert (first.kind, first.protocol, first.source) == ("cells-folder", "stratified", "cells")
+        assert (first.kind, first.protocol, first.source) == ("cell-folder", "stratified", "cells")
 
     def test_the_eight_classes_keep_the_order_of_bloodmnist(self, tmp_path: Path) -> None:
         names = [name if name != "immature granulocytes" else "ig" for name in CLASSES]

@@ -258,7 +258,7 @@ class TestEncoding:
 
     def test_it_is_rebuilt_from_what_a_data_set_says_of_itself(self) -> None:
         encoding = CellEncoding(classes=("x", "y"), size=64, crop=300, mean=0.4, std=0.2, resample="lanczos")
-        info = Info("cells-folder", "cells", "", "stratified", ("x", "y"), encoding.normalisation)
+        info = Info("cell-folder", "cells", "", "stratified", ("x", "y"), encoding.normalisation)
         assert CellEncoding.from_info(Info.from_json(info.as_json())) == encoding
         assert CellEncoding.from_info(info, probabilities=True).probabilities
 

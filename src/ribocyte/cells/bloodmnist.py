@@ -172,7 +172,7 @@ def load_folder(config: CellFolderConfig, root: Path | None = None) -> Splits:
         splits.append(_read_photographs(chosen, folder, config))
     train, val, test = splits
     info = Info(
-        kind="cells-folder",
+        kind="cell-folder",
         source=folder.name,
         fingerprint="",
         protocol="stratified",
@@ -231,7 +231,7 @@ def check(root: Path | None = None) -> dict[str, Any]:
     }
 
 
-def _read(path: Path) -> dict[str, np.ndarray[Any, Any]]:
+def _read(path: Path) -> dict[str, np.ndarray[Any, np.dtype[Any]]]:
     """Read the arrays of an npz; nothing in it is ever unpickled."""
     try:
         with path.open("rb") as stream:
@@ -267,7 +267,7 @@ def _refuse_other_formats(path: Path, head: bytes) -> None:
         raise DataError(f"{path}: not an npz file", expected=_LAYOUT, mend="fetch or copy it again")
 
 
-def _check_layout(path: Path, arrays: Mapping[str, np.ndarray[Any, Any]]) -> None:
+def _check_layout(path: Path, arrays: Mapping[str, np.ndarray[Any, np.dtype[Any]]]) -> None:
     for name in SPLITS:
         images, labels = arrays[f"{name}_images"], arrays[f"{name}_labels"]
         if images.dtype != np.uint8 or images.ndim != 4 or images.shape[1:] != (SIDE, SIDE, 3):
@@ -287,7 +287,7 @@ def _check_layout(path: Path, arrays: Mapping[str, np.ndarray[Any, Any]]) -> Non
             )
 
 
-def _labels(path: Path, name: str, arrays: Mapping[str, np.ndarray[Any, Any]]) -> Labels:
+def _labels(path: Path, name: str, arrays: Mapping[str, np.ndarray[Any, np.dtype[Any]]]) -> Labels:
     labels = arrays[f"{name}_labels"][:, 0]
     wrong = (labels < 0) | (labels >= len(CLASSES))
     if wrong.any():

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 Resample = Literal["bicubic", "bilinear", "lanczos"]
 Pixels = np.ndarray[Any, np.dtype[np.uint8]]
+Array = np.ndarray[Any, np.dtype[Any]]
 
 CLASSES: tuple[str, ...] = (
     "basophil",
@@ -204,7 +205,7 @@ class CellEncoding:
         }
 
     def encode(
-        self, raw: Sequence[Path | str | Pixels]
+        self, raw: Sequence[Path | str | Array]
     ) -> tuple[UInt8[Tensor, "batch size size 3"], Int64[Tensor, " batch"]]:
         """Read images; each is one window.
 
@@ -270,7 +271,7 @@ class CellEncoding:
         }
         return pl.DataFrame(columns | each)
 
-    def _pixels(self, item: Path | str | Pixels, row: int) -> Pixels:
+    def _pixels(self, item: Path | str | Array, row: int) -> Pixels:
         if isinstance(item, Path | str):
             return read_image(Path(item), self.size, self.crop, self.resample)
         if item.dtype != np.uint8 or item.ndim != 3 or item.shape[2] != 3:

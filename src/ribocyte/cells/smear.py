@@ -135,7 +135,9 @@ LOOKS: dict[str, Look] = {
 }  # fmt: skip
 
 
-def draw_cells(classes: Sequence[int] | np.ndarray[Any, Any], seed: int, noise: float = 4.0) -> Pixels:
+def draw_cells(
+    classes: Sequence[int] | np.ndarray[Any, np.dtype[Any]], seed: int, noise: float = 4.0
+) -> Pixels:
     """Draw synthetic cells, as a camera above a stained smear might see them.
 
     Parameters
@@ -178,7 +180,9 @@ def write_bloodmnist(path: Path, config: SmearConfig | None = None) -> None:
     """
     config = config or SmearConfig()
     stamp = {"simulated": True, "by": "ribocyte.cells.smear", "about": "drawn cells, no measurement"}
-    arrays: dict[str, np.ndarray[Any, Any]] = {SIMULATION: np.array(json.dumps({**stamp, **asdict(config)}))}
+    arrays: dict[str, np.ndarray[Any, np.dtype[Any]]] = {
+        SIMULATION: np.array(json.dumps({**stamp, **asdict(config)}))
+    }
     for number, name in enumerate(SPLITS):
         labels = _labels(getattr(config, name), np.random.default_rng([config.seed, number]))
         # Seeds of their own: the validation images must not repeat the training images.

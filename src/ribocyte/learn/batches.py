@@ -11,7 +11,7 @@ from torch import Tensor
 from ribocyte.learn.splits import Split
 
 
-def batch_rows(count: int, batch_size: int, seed: int, epoch: int) -> list[Tensor]:
+def batch_rows(count: int, batch_size: int, seed: int, epoch: int, smallest: int = 2) -> list[Tensor]:
     """Shuffle row numbers into the batches of an epoch.
 
     Parameters
@@ -19,10 +19,11 @@ def batch_rows(count: int, batch_size: int, seed: int, epoch: int) -> list[Tenso
     count : int
         Rows of the split.
     batch_size : int
-        Rows a batch; the last one holds what is left. A last batch of a single row is left out (batch
-        normalisation has no variance there) unless it is the only one.
+        Rows a batch; the last one holds what is left.
     seed, epoch : int
         What the order depends on, and nothing else.
+    smallest : int
+        A last batch of fewer rows is left out: batch normalisation has no variance of a single row.
 
     Returns
     -------
@@ -31,7 +32,7 @@ def batch_rows(count: int, batch_size: int, seed: int, epoch: int) -> list[Tenso
     """
     generator = torch.Generator().manual_seed(mix(seed, epoch))
     batches = list(torch.split(torch.randperm(count, generator=generator), batch_size))
-    return batches[:-1] if len(batches) > 1 and len(batches[-1]) == 1 else batches
+    return batches[:-1] if len(batches[-1]) < smallest else batches
 
 
 def mix(*numbers: int) -> int:

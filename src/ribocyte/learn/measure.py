@@ -32,25 +32,34 @@ def multiply_adds(network: nn.Module, inputs: Tensor) -> int:
         What the network takes; N divides out.
     """
     was_training = network.training
-    extra = 0
+    counter = FlopCounterMode(display=False)
+    before = extra = 0
+
+    def remember(*_: object) -> None:
+        nonlocal before
+        before = counter.get_total_flops()
 
     def count_recurrence(layer: nn.Module, given: tuple[Tensor, ...], _: object) -> None:
         nonlocal extra
         assert isinstance(layer, nn.LSTM)
+        if counter.get_total_flops() > before:
+            return  # run as plain matrix products, which were seen
         directions = 2 if layer.bidirectional else 1
         steps = given[0].shape[0] * given[0].shape[1]
         extra += steps * directions * 4 * layer.hidden_size * (layer.input_size + layer.hidden_size)
 
-    hooks = [m.register_forward_hook(count_recurrence) for m in network.modules() if isinstance(m, nn.LSTM)]
+    recurrent = [layer for layer in network.modules() if isinstance(layer, nn.LSTM)]
+    hooks = [layer.register_forward_pre_hook(remember) for layer in recurrent]
+    hooks += [layer.register_forward_hook(count_recurrence) for layer in recurrent]
     network.eval()
     try:
-        with FlopCounterMode(display=False) as counter:
+        with counter:
             network(inputs)
     finally:
         network.train(was_training)
         for hook in hooks:
             hook.remove()
-    return (counter.get_total_flops() // 2 + extra) // len(inputs)
+    return (int(counter.get_total_flops()) // 2 + extra) // len(inputs)
 
 
 class PeakMemory:

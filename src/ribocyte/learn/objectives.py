@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
@@ -18,6 +19,8 @@ from ribocyte.learn.recipe import check
 
 Array = NDArray[Any]
 LOWER_IS_BETTER = frozenset({"mse", "loss"})
+Resampler = Callable[[NDArray[np.int64]], dict[str, float]]
+"""The metrics of a resample, given how often each row was drawn."""
 
 
 class Objective(Protocol):
@@ -42,14 +45,6 @@ class Objective(Protocol):
 
     def resampler(self, outputs: Array, targets: Array) -> Resampler:
         """Prepare the metrics of resampled rows, for the bootstrap."""
-        ...
-
-
-class Resampler(Protocol):
-    """The metrics of a resample, given how often each row was drawn."""
-
-    def __call__(self, counts: NDArray[np.int64]) -> dict[str, float]:
-        """Judge the rows, row i taken counts[i] times."""
         ...
 
 
@@ -213,10 +208,10 @@ class Classification:
 
 
 def better(metric: str, new: float, old: float | None) -> bool:
-    """Say whether a metric improved; NaN never does, and anything else beats nothing."""
+    """Say whether a metric improved; NaN never does, and anything else beats nothing and NaN."""
     if math.isnan(new):
         return False
-    return old is None or (new < old if metric in LOWER_IS_BETTER else new > old)
+    return old is None or math.isnan(old) or (new < old if metric in LOWER_IS_BETTER else new > old)
 
 
 def _mean_defined(values: list[float]) -> float:

@@ -26,7 +26,7 @@ import polars as pl
 import tomli_w
 import torch
 
-from ribocyte.errors import DataError, RunError, WorkError
+from ribocyte.errors import DataError, DiskError, RunError, WorkError
 from ribocyte.files import atomic_write, write_text
 
 
@@ -51,18 +51,30 @@ class Run:
         RunError
             If the folder exists and is not empty: nothing is ever overwritten.
         """
-        if path.exists() and (not path.is_dir() or any(path.iterdir())):
-            resumable = (path / "recipe.toml").is_file()
-            raise RunError(
-                f"{path}: exists already",
-                expected="a new folder",
-                mend="continue it with --resume, or choose another with --out"
-                if resumable
-                else "choose another with --out",
-            )
+        cls.refuse_existing(path)
         run = cls(path)
         write_text(path / "recipe.toml", tomli_w.dumps(dict(recipe)))
         return run
+
+    @staticmethod
+    def refuse_existing(path: Path) -> None:
+        """Make sure a run can begin in a folder: it is not there, or empty.
+
+        Raises
+        ------
+        RunError
+            If there is something.
+        """
+        if not path.exists() or (path.is_dir() and not any(path.iterdir())):
+            return
+        resumable = (path / "recipe.toml").is_file()
+        raise RunError(
+            f"{path}: exists already",
+            expected="a new folder",
+            mend="continue it with --resume, or choose another with --out"
+            if resumable
+            else "choose another with --out",
+        )
 
     @classmethod
     def open(cls, path: Path) -> Run:
@@ -176,16 +188,25 @@ class Run:
         Raises
         ------
         WorkError
-            If another process holds it.
+            If another process holds it, or nothing can be written there.
         """
         if not really:
             yield
             return
-        with (self.path / ".lock").open("w") as lock:
+        try:
+            lock = (self.path / ".lock").open("w")
+        except OSError as error:
+            raise DiskError(
+                f"{self.path}: cannot be written in: {error.strerror}",
+                mend="choose another folder with --out",
+            ) from error
+        with lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError as error:
                 raise WorkError(f"{self.path}: another process is training in this folder") from error
+            for left_over in self.path.glob(".*.part"):  # of a process killed while it wrote
+                left_over.unlink()
             yield
 
     def _existing(self, name: str) -> Path:

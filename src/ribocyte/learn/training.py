@@ -16,7 +16,7 @@ from lightning_fabric.plugins import MixedPrecision, Precision
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from ribocyte.errors import InterruptedRunError, RunError, WorkError
+from ribocyte.errors import DataError, InterruptedRunError, RecipeError, RunError, WorkError
 from ribocyte.learn.batches import batch_rows, mix, to_device
 from ribocyte.learn.measure import PeakMemory, median_seconds
 from ribocyte.learn.objectives import Objective, better
@@ -128,6 +128,8 @@ def fit(
         If the loss stopped being a finite number.
     RunError
         If the run was begun on other data.
+    DataError, RecipeError
+        If there is too little to train on, or the device asked for is not there.
     """
     training = settle_precision(training, network, splits, encoding=encoding, objective=objective)
     fabric = fabric or make_fabric(training)
@@ -149,6 +151,8 @@ def settle_precision(
     """Replace ``precision = "auto"`` by what is faster here, measured on a few steps of a copy of the network."""
     if training.precision != "auto":
         return training
+    if training.processes > 1:
+        return replace(training, precision="bf16" if _accelerator(training.device) == "cuda" else "32")
     device = torch.device("cuda" if _accelerator(training.device) == "cuda" else "cpu")
     rows = torch.arange(min(training.batch_size, len(splits.train)))
     inputs, targets = splits.train.inputs[rows].to(device), splits.train.targets[rows].to(device)
@@ -191,6 +195,10 @@ class _Loop:
     ) -> None:
         self.encoding, self.objective, self.training, self.run = encoding, objective, training, run
         self.augment, self.fabric, self.device = augment, fabric, fabric.device
+        if len(splits.train) < 2 * fabric.world_size:
+            raise DataError(
+                f"{splits.info.source}: {len(splits.train)} rows to train on", expected="two or more"
+            )
         self.fingerprint = splits.info.fingerprint
         self.train, self.val = to_device(splits.train, self.device), to_device(splits.val, self.device)
         self.test = to_device(splits.test, self.device) if training.score_test_each_epoch else None
@@ -223,7 +231,8 @@ class _Loop:
     def train_epoch(self, report: Callable[[Progress], None], stop: Callable[[], bool]) -> None:
         """Take the steps that are left of this epoch."""
         training = self.training
-        batches = batch_rows(len(self.train), training.batch_size, training.seed, self.epoch)
+        smallest = 2 * self.fabric.world_size  # so that each process has a batch, not a row
+        batches = batch_rows(len(self.train), training.batch_size, training.seed, self.epoch, smallest)
         if self.step == 0:
             torch.manual_seed(mix(training.seed, self.epoch, self.fabric.global_rank))
             self.loss.zero_()
@@ -257,7 +266,9 @@ class _Loop:
         self.optimizer.zero_grad()
         self.fabric.backward(total * world / count.clamp(min=1))
         if self.training.clip:
-            self.fabric.clip_gradients(self.model, self.optimizer, max_norm=self.training.clip)
+            self.fabric.clip_gradients(
+                self.model, self.optimizer, max_norm=self.training.clip, error_if_nonfinite=False
+            )
         self.optimizer.step()
         if self.average:
             self.average.update_parameters(self.network)
@@ -323,7 +334,8 @@ class _Loop:
         return bool(wishes > 0)
 
     def _interrupt(self, steps: int) -> None:
-        self._write_checkpoint()
+        if self.fabric.world_size == 1:  # several processes go on from the last end of an epoch
+            self._write_checkpoint()
         raise InterruptedRunError(
             f"{self.run.path}: stopped in epoch {self.epoch + 1} of {self.training.epochs}, "
             f"after step {self.step} of {steps}",
@@ -414,6 +426,8 @@ def _precision(training: Training) -> Precision:
 def _accelerator(device: str) -> str:
     if device == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
+    if device == "cuda" and not torch.cuda.is_available():
+        raise RecipeError("training.device = 'cuda': no GPU that PyTorch can use", expected="auto or cpu")
     return device
 
 

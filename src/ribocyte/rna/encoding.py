@@ -147,7 +147,7 @@ class RNAEncoding:
 
 def _best_windows(outputs: Tensor, owner: Tensor, windows: Tensor) -> tuple[Tensor, Tensor]:
     """Give each sequence's largest output (S, P) and the first of its windows, from 0, that has it (S, P)."""
-    if len(owner) == len(windows):
+    if len(owner) == 0 or windows.max() == 1:
         return outputs, torch.zeros_like(outputs, dtype=torch.int64)
     index = owner[:, None].expand_as(outputs)
     shape = (len(windows), outputs.shape[1])

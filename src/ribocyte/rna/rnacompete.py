@@ -8,7 +8,6 @@ Set B, each contain every 9-mer many times: train on one, test on the other.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,11 +17,12 @@ import polars as pl
 import torch
 from torch import Tensor
 
-from ribocyte.errors import DataError, nearest
-from ribocyte.files import Source, find, locate
+from ribocyte.errors import DataError
+from ribocyte.files import Source, locate
 from ribocyte.learn import recipe
 from ribocyte.learn.splits import Info, Split, Splits
 from ribocyte.rna.alphabet import tokens
+from ribocyte.rna.experiments import METADATA, resolve_experiments
 from ribocyte.rna.protocols import (
     Floats,
     Protocol,
@@ -42,18 +42,14 @@ from ribocyte.rna.table import (
     stream_table,
 )
 
+__all__ = ["METADATA", "NORM_DATA", "RNAcompeteConfig", "check", "find_table", "is_simulated", "load"]
+
 NORM_DATA = Source(
     name="rnacompete/norm_data.txt.gz",
     url="http://hugheslab.ccbr.utoronto.ca/supplementary-data/RNAcompete_eukarya/norm_data.txt.gz",
     about="normalised intensities of 244 RNAcompete experiments (Ray et al. 2013, supplementary data)",
     alternatives=("rnacompete/norm_data.txt",),
 )
-METADATA = Source(
-    name="rnacompete/metadata.xlsx",
-    url="",
-    about="names and constructs of the 244 experiments (Ray et al. 2013, supplementary data)",
-)
-SHEET = "Master List--Plasmid Info"
 SIMULATED = "SIM_"
 """What every Probe_ID of a simulated table begins with."""
 
@@ -144,56 +140,6 @@ def load(config: RNAcompeteConfig, root: Path | None = None) -> Splits:
 def find_table(root: Path | None = None) -> Path:
     """Find the table of intensities: `root` itself if it is a file, else in the data folders."""
     return root if root is not None and root.is_file() else locate(NORM_DATA, root)
-
-
-def resolve_experiments(wanted: Sequence[str], path: Path, root: Path | None = None) -> list[str]:
-    """Find the columns that are meant by ids or by names of proteins.
-
-    A column of the table is always taken by its name. Any other name is looked up in the workbook of metadata,
-    where upper and lower case are the same.
-
-    Raises
-    ------
-    DataError
-        If a name is unknown, means several experiments, or one that is not in this table; lists the candidates.
-    """
-    present = [name for name in read_header(path) if name not in PROBE_COLUMNS]
-    found = [name if name in present else _resolve_name(name, present, path, root) for name in wanted]
-    for number, name in enumerate(found):
-        if name in found[:number]:
-            raise DataError(
-                f"data.experiments: {wanted[found.index(name)]!r} and {wanted[number]!r} are both {name}",
-                expected="each experiment once",
-            )
-    return found
-
-
-def read_metadata(path: Path) -> pl.DataFrame:
-    """Read which protein each experiment is of.
-
-    Returns
-    -------
-    DataFrame
-        Columns ``Motif_ID`` (the experiment), ``Protein_name``, ``Species``, all String.
-
-    Raises
-    ------
-    DataError
-        If the file is no workbook, or lacks the sheet or one of the columns.
-    """
-    import fastexcel
-
-    try:
-        sheet = fastexcel.read_excel(path).load_sheet(
-            SHEET, use_columns=["Motif_ID", "Protein_name", "Species"], dtypes="string"
-        )
-    except fastexcel.FastExcelError as error:
-        raise DataError(
-            f"{path}: {str(error).splitlines()[0]}",
-            expected=f"an .xlsx workbook with the sheet {SHEET!r}, columns Motif_ID, Protein_name, Species",
-            mend="name experiments by their ids, such as RNCMPT00168, to do without it",
-        ) from error
-    return sheet.to_polars().drop_nulls("Motif_ID")
 
 
 def is_simulated(probe_ids: pl.Series) -> bool:
@@ -301,62 +247,3 @@ def _refuse_unmeasured(path: Path, intensities: dict[str, Floats], rows: Rows) -
                 expected="numbers in train, val and test",
                 mend="take another experiment: this one is NaN there",
             )
-
-
-def _resolve_name(wanted: str, present: list[str], path: Path, root: Path | None) -> str:
-    """Find the one column a protein's name means, or list what it could mean."""
-    workbook = find(METADATA, root.parent if root is not None and root.is_file() else root)
-    if workbook is None:
-        raise DataError(
-            f"{path}: experiment {wanted!r} is not in the table",
-            expected=_choices(wanted, present),
-            mend=f"to ask by a protein's name, place metadata.xlsx (Ray et al. 2013) at {path.parent / 'metadata.xlsx'}",
-        )
-    known = read_metadata(workbook)
-    asked = wanted.casefold()
-    meant = known.filter(
-        (pl.col("Protein_name").str.to_lowercase() == asked)
-        | (pl.col("Motif_ID").str.to_lowercase() == asked)
-    )
-    if meant.height == 1 and meant["Motif_ID"][0] in present:
-        return str(meant["Motif_ID"][0])
-    if meant.height:
-        raise _not_one(wanted, meant, present, path)
-    raise DataError(
-        f"{path}: experiment {wanted!r} is neither in the table nor a protein in {workbook.name}",
-        expected=_choices(wanted, present),
-        mend=_suggest(wanted, known["Protein_name"].drop_nulls().to_list()),
-    )
-
-
-def _not_one(wanted: str, meant: pl.DataFrame, present: list[str], path: Path) -> DataError:
-    candidates = [
-        f"{experiment} ({protein}, {str(species).replace('_', ' ')}; "
-        f"{'in' if experiment in present else 'not in'} this table)"
-        for experiment, protein, species in meant.iter_rows()
-    ]
-    if meant.height == 1:
-        return DataError(
-            f"{path}: {wanted!r} is {candidates[0]}",
-            expected=_choices(wanted, present),
-            mend="get the full table with: ribocyte data fetch rnacompete",
-        )
-    return DataError(
-        f"{path}: {wanted!r} means {meant.height} experiments: {', '.join(candidates)}",
-        expected="one experiment",
-        mend="ask by id, such as data.experiments=" + _first_present(meant["Motif_ID"].to_list(), present),
-    )
-
-
-def _first_present(candidates: list[str], present: list[str]) -> str:
-    return next((name for name in candidates if name in present), candidates[0])
-
-
-def _choices(wanted: str, present: list[str]) -> str:
-    near = nearest(wanted, present) or present[:3]
-    return f"one of {len(present)} columns such as {', '.join(near)}" if near else "a table with experiments"
-
-
-def _suggest(wanted: str, proteins: list[str]) -> str:
-    near = nearest(wanted, proteins)
-    return f"did you mean {' or '.join(near)}?" if near else ""

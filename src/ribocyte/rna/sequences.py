@@ -88,8 +88,8 @@ def _check_rna(path: Path, where: str, letters: str) -> str:
 def _read_text(path: Path) -> Iterator[tuple[str, str, str]]:
     """Give each record's place, name and letters."""
     with _opened(path) as stream:
-        lines = ((number, line.rstrip()) for number, line in enumerate(stream, 1))
-        first = next(((number, line) for number, line in lines if line), None)
+        lines = ((number, line.rstrip("\r\n")) for number, line in enumerate(stream, 1))
+        first = next(((number, line) for number, line in lines if line.strip()), None)
         if first is None:
             raise DataError(f"{path}: empty", expected="FASTA, a table, or one sequence per line")
         read = _reader(path, first[1])
@@ -113,12 +113,12 @@ def _read_fasta(path: Path, lines: Lines) -> Iterator[tuple[str, str, str]]:
             if start:
                 yield _fasta_record(path, start, name, parts)
             name, start, parts = next(iter(line[1:].split()), ""), number, []
-        elif line and not start:
+        elif line.strip() and not start:
             raise DataError(
                 f"{path}: line {number}: {line[:30]!r} before any header",
                 expected="FASTA, which begins with '>'",
             )
-        elif line:
+        elif line.strip():
             parts.append(line.strip())
     yield _fasta_record(path, start, name, parts)
 
@@ -141,7 +141,7 @@ def _read_table(path: Path, lines: Lines) -> Iterator[tuple[str, str, str]]:
     rows = csv.reader(_remember(lines, place), delimiter=_delimiter(header))
     try:
         for row in rows:
-            if not any(row):
+            if not any(cell.strip() for cell in row):
                 continue
             if len(row) != len(columns):
                 raise DataError(
@@ -163,7 +163,7 @@ def _remember(lines: Lines, place: list[int]) -> Iterator[str]:
 
 def _read_lines(path: Path, lines: Lines) -> Iterator[tuple[str, str, str]]:  # noqa: ARG001 - as the other readers
     for number, line in lines:
-        if line:
+        if line.strip():
             yield f"line {number}", "", line.strip()
 
 
@@ -256,7 +256,7 @@ def _opened(path: Path) -> Iterator[TextIO]:
         with (
             gzip.open(path, "rt", encoding="utf-8-sig") if packed else path.open(encoding="utf-8-sig") as text
         ):
-            yield text  # type: ignore[misc]
+            yield text
     except UnicodeDecodeError as error:
         raise DataError(f"{path}: binary, or not UTF-8: {error.reason}", expected="text") from error
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:

@@ -1,0 +1,55 @@
+"""The command line: each subcommand is one library call and its presentation.
+
+Results go to stdout, progress and messages to stderr. Exit codes: 0 done, 1 the work failed, 2 the request was
+wrong. PyTorch and polars are imported by the commands that need them, so that ``--help`` is immediate.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+import ribocyte
+from ribocyte.cli import applying, data, judging, training
+from ribocyte.cli.guard import Command
+
+app = typer.Typer(
+    name="ribocyte",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+data_app = typer.Typer(
+    no_args_is_help=True, help="Find, fetch, check and simulate data.", rich_markup_mode=None
+)
+app.add_typer(data_app, name="data")
+
+for group, commands in (
+    (data_app, (data.status, data.fetch, data.check, data.simulate)),
+    (app, (training.train, judging.evaluate, judging.compare, applying.predict, applying.models)),
+):
+    for command in commands:
+        group.command(cls=Command)(command)
+
+
+def main() -> None:
+    """Run the command line."""
+    app()
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"ribocyte {ribocyte.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def common(
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    """Deep networks for two questions: which RNA a protein binds, which blood cell is in the picture."""

@@ -1,0 +1,200 @@
+"""``ribocyte data``: what is found where, how to get it, what it holds, and a stand-in without any download."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ribocyte import files
+from ribocyte.cli import options, present
+from ribocyte.cli.progress import watch_download
+from ribocyte.errors import DataError, nearest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class Domain(StrEnum):
+    """What can be simulated."""
+
+    rna = "rna"
+    cells = "cells"
+
+
+@dataclass(frozen=True)
+class Collection:
+    """Data by the name people use: its files, and how to check it."""
+
+    sources: tuple[files.Source, ...]
+    check: Callable[[Path | None], dict[str, Any]]
+
+
+def status(data: options.Data = None, as_json: options.Json = False) -> None:
+    """Show which data is found where, and how to get what is not."""
+    folders = [
+        {"name": name, "folder": str(folder), "exists": folder.is_dir()}
+        for name, folder in files.data_directories(data)
+    ]
+    found = [_find(source, data) for collection in _collections().values() for source in collection.sources]
+    if as_json:
+        present.show_json({"folders": folders, "files": found})
+        return
+    present.show("Looked in, first wins:")
+    for folder in folders:
+        present.show(f"    {folder['name']}: {folder['folder']}{'' if folder['exists'] else ' (not there)'}")
+    for file in found:
+        present.show(f"{file['name']}: {file['about']}")
+        present.show(f"    {_where(file)}")
+
+
+def fetch(
+    name: Annotated[str, typer.Argument(help="rnacompete, bloodmnist, or all.", show_default=False)],
+    data: options.Data = None,
+) -> None:
+    """Download data from its official address into a data folder.
+
+    A download that breaks leaves nothing behind; a file that is there already is checked and kept.
+    """
+    chosen = _choose(name)
+    folder = files.data_directories(data)[0][1]
+    for source in (source for collection in chosen.values() for source in collection.sources):
+        if source.url:
+            _fetch(source, folder)
+        elif files.find(source, folder) is None:
+            present.say(f"{source.name} cannot be fetched: {_by_hand(source, folder)}")
+
+
+def check(
+    name: Annotated[
+        str, typer.Argument(help="rnacompete, bloodmnist, or all.", show_default="all that is found")
+    ] = "",
+    data: options.Data = None,
+    as_json: options.Json = False,
+) -> None:
+    """Read data as a training would, and report what it holds: rows, missing values, repeats, leakage, classes."""
+    wanted = _choose(name or "all")
+    if not name:
+        wanted = {key: found for key, found in wanted.items() if files.find(found.sources[0], data)}
+    if not wanted:
+        files.locate(_collections()["rnacompete"].sources[0], data)  # says where it looked
+    facts = {key: collection.check(data) for key, collection in wanted.items()}
+    if as_json:
+        present.show_json(facts)
+        return
+    for key, found in facts.items():
+        present.show(f"{key}: {present.SIMULATED}" if found["simulated"] else key)
+        present.show_facts({f"    {fact}": line for fact, line in present.report_lines(found).items()})
+
+
+def simulate(
+    domain: Annotated[Domain, typer.Argument(help="What to simulate.", show_default=False)],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="A data folder to make.", show_default=False)],
+    proteins: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--protein",
+            metavar="NAME",
+            help="RNA: a protein with a known motif, or a consensus such as UGUANAUA; may be repeated.",
+            show_default="RBFOX1",
+        ),
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="The one source of randomness.")] = 0,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", metavar="KEY=VALUE", help="Change the simulation, as in noise=0.2 or train=500."
+        ),
+    ] = None,
+) -> None:
+    """Simulate measurements in the official formats, to try everything out without a download."""
+    collection = _collections()["rnacompete" if domain is Domain.rna else "bloodmnist"]
+    path = out / collection.sources[0].name
+    if files.find(collection.sources[0], out):
+        raise DataError(f"{path}: exists already", expected="a new folder", mend="choose another with --out")
+    changes = [f"seed={seed}", *(settings or [])]
+    if domain is Domain.rna:
+        columns = _simulate_rna(path, proteins or ["RBFOX1"], changes)
+        recipe, change = "recipes/rna/cnn.toml", f" --set data.experiments={columns[0]}"
+    else:
+        _simulate_cells(path, proteins, changes)
+        recipe, change = "recipes/cells/pooled-logits.toml", ""
+    present.show(f"Simulated: {path}")
+    present.show(f"Next: ribocyte train {recipe} --data {present.quoted(out)}{change}")
+
+
+def _collections() -> dict[str, Collection]:
+    from ribocyte.cells import bloodmnist
+    from ribocyte.rna import rnacompete
+
+    return {
+        "rnacompete": Collection((rnacompete.NORM_DATA, rnacompete.METADATA), rnacompete.check),
+        "bloodmnist": Collection((bloodmnist.BLOODMNIST,), bloodmnist.check),
+    }
+
+
+def _choose(name: str) -> dict[str, Collection]:
+    known = _collections()
+    if name == "all":
+        return known
+    if name not in known:
+        near = nearest(name, known, 1)
+        raise DataError(
+            f"{name}: no such data",
+            expected=f"one of {', '.join(known)}, all",
+            mend=f"did you mean {near[0]}?" if near else "",
+        )
+    return {name: known[name]}
+
+
+def _find(source: files.Source, data: Path | None) -> dict[str, Any]:
+    path = files.find(source, data)
+    facts = {"name": source.name, "about": source.about, "url": source.url}
+    if path is None:
+        by_hand = _by_hand(source, files.data_directories(data)[0][1])
+        fetched = f"ribocyte data fetch {Path(source.name).parts[0]}"
+        return facts | {"path": None, "get": fetched if source.url else by_hand}
+    inside = [name for name, folder in files.data_directories(data) if path.is_relative_to(folder)]
+    return facts | {"path": str(path), "bytes": path.stat().st_size, "found_by": inside[0]}
+
+
+def _where(file: dict[str, Any]) -> str:
+    if file["path"] is None:
+        return f"not found; get it with: {file['get']}"
+    return f"{file['path']} ({present.megabytes(file['bytes'])}, by {file['found_by']})"
+
+
+def _by_hand(source: files.Source, folder: Path) -> str:
+    return f"place {Path(source.name).name} ({source.about}) at {folder / source.name}"
+
+
+def _fetch(source: files.Source, folder: Path) -> None:
+    there = files.find(source, folder) is not None
+    with watch_download(Path(source.name).name) as progress:
+        path, digest = files.fetch(source, folder, progress)
+    present.show(f"{path}: {'already there, and verified' if there else 'fetched'}")
+    present.show(f"    SHA-256 {digest}")
+
+
+def _simulate_rna(path: Path, proteins: list[str], changes: list[str]) -> list[str]:
+    """Write the table; give its experiments."""
+    from ribocyte.learn.recipe import override, parse
+    from ribocyte.rna import assay
+    from ribocyte.rna.motifs import find_motif
+
+    motifs = [find_motif(protein) for protein in proteins]
+    assay.write_experiment(path.parent, motifs, parse(assay.AssayConfig, override({}, changes), "assay"))
+    return [assay.STAMP + motif.name for motif in motifs]
+
+
+def _simulate_cells(path: Path, proteins: list[str] | None, changes: list[str]) -> None:
+    from ribocyte.cells.smear import SmearConfig, write_bloodmnist
+    from ribocyte.errors import RequestError
+    from ribocyte.learn.recipe import override, parse
+
+    if proteins:
+        raise RequestError("--protein: cells bind none", expected="it with: ribocyte data simulate rna")
+    write_bloodmnist(path, parse(SmearConfig, override({}, changes), "smear"))

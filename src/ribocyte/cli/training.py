@@ -1,0 +1,114 @@
+"""``ribocyte train``: a recipe in, a run's folder out."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ribocyte.cli import options, present
+from ribocyte.cli.guard import StopRequest
+from ribocyte.cli.progress import watch_training
+from ribocyte.errors import InterruptedRunError
+
+if TYPE_CHECKING:
+    from ribocyte.learn.recipe import Recipe
+    from ribocyte.learn.runs import Run
+
+EXAMPLE_INPUT = {"rna": "AGAUUGCAUGUAAGGCUUACGAUUCGAUCA", "cells": "PHOTO.jpg"}
+
+
+def train(
+    recipe: Annotated[Path, typer.Argument(help="A recipe: a TOML file.", show_default=False)],
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Change the recipe, as in training.epochs=5."),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="The run's folder.", show_default="runs/NAME OF THE RECIPE"),
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with the run in the folder; begin it if there is none.")
+    ] = False,
+    data: options.Data = None,
+    threads: Annotated[
+        int | None, typer.Option(min=1, help="Processor threads.", show_default="as many as cores")
+    ] = None,
+    as_json: options.Json = False,
+) -> None:
+    """Train a recipe and score it on its test split.
+
+    Ctrl-C finishes the step, keeps everything, and says how to go on. A run killed at any moment goes on with
+    --resume and ends in the same weights.
+    """
+    from ribocyte import catalog, pipeline
+
+    wanted = catalog.read_recipe(recipe, settings or [])
+    folder = out or Path("runs") / wanted.name
+    _use_threads(threads)
+    with StopRequest() as stop, watch_training(wanted.objective.best) as report:
+        try:
+            run = pipeline.train(wanted, folder, data=data, resume=resume, report=report, stop=stop)
+        except KeyboardInterrupt as error:
+            raise _interrupted(f"{folder}: stopped at once", folder, data, threads) from error
+        except InterruptedRunError as error:
+            raise _interrupted(error.problem, folder, data, threads) from error
+    if present.is_helper():
+        return
+    if as_json:
+        present.show_json({"run": run.path, **run.scores})
+    else:
+        _show_run(run, wanted)
+
+
+def _use_threads(threads: int | None) -> None:
+    import torch
+
+    if threads is not None:
+        torch.set_num_threads(threads)
+
+
+def _interrupted(problem: str, folder: Path, data: Path | None, threads: int | None) -> InterruptedRunError:
+    """Say how to go on, with everything that was asked for on the command line."""
+    recipe = folder / "recipe.toml"
+    if not recipe.is_file():
+        return InterruptedRunError(problem, mend="nothing was begun yet")
+    again: list[str] = ["ribocyte", "train", str(recipe), "--out", str(folder), "--resume"]
+    again += ["--data", str(data)] if data else []
+    again += ["--threads", str(threads)] if threads else []
+    return InterruptedRunError(problem, mend=f"go on with: {shlex.join(again)}")
+
+
+def _show_run(run: Run, recipe: Recipe) -> None:
+    from ribocyte import catalog
+
+    scores = run.scores
+    if scores["simulated"]:
+        present.show(present.SIMULATED)
+    present.show_scores(scores["test"])
+    present.show()
+    present.show_facts(_describe_run(run, scores))
+    example = EXAMPLE_INPUT[catalog.NETWORKS[recipe.model_kind].domain]
+    present.show()
+    present.show(f"Next: ribocyte predict {present.quoted(run.path)} {example}")
+
+
+def _describe_run(run: Run, scores: dict[str, Any]) -> dict[str, str]:
+    best, cost, rows = scores["best"], scores["cost"], scores["rows"]
+    outputs = scores["outputs"]
+    return {
+        "run": str(run.path),
+        "outputs": present.outline(outputs[:8]) + (f", … ({len(outputs)})" if len(outputs) > 8 else ""),
+        "protocol": scores["protocol"],
+        "rows": present.outline(rows),
+        "best epoch": f"{best['epoch']} of {scores['epochs']} (val {best['metric']} {best['value']:.4f})",
+        "parameters": f"{cost['parameters']:,}",
+        "multiply-adds": f"{cost['multiply_adds']:,} an example",
+        "training": f"{present.duration(cost['seconds'])}, {cost['examples_per_second']:,.0f} examples/s, "
+        f"{cost['peak_mb']:,.0f} MB",
+        "machine": f"{cost['device']}, {cost['threads']} threads, precision {cost['precision']}",
+        "files": ", ".join(sorted(path.name for path in run.path.iterdir() if path.name[0] != ".")),
+    }

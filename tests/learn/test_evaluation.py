@@ -1,0 +1,252 @@
+"""Intervals that cover, comparisons that are fair, tables that come back."""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+import warnings
+
+import numpy as np
+import polars as pl
+import pytest
+import torch
+import toys
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+from sklearn.metrics import confusion_matrix
+from torch import Tensor
+
+from ribocyte.errors import RunError
+from ribocyte.learn import evaluation
+from ribocyte.learn.objectives import Classification, Objective, Regression
+from ribocyte.learn.splits import Split
+
+ROWS = 10
+small = st.integers(-2, 2).map(float)
+counts = arrays.arrays(np.int64, ROWS, elements=st.integers(0, 3))
+
+
+def same(found: dict[str, float], expected: dict[str, float]) -> None:
+    assert found.keys() == expected.keys()
+    for name, value in expected.items():
+        assert found[name] == pytest.approx(value, nan_ok=True), name
+
+
+# Resampling
+
+
+@given(
+    arrays.arrays(np.float32, (ROWS, 2), elements=small),
+    arrays.arrays(np.float32, (ROWS, 2), elements=small | st.just(math.nan)),
+    counts,
+)
+def test_a_resample_is_judged_as_the_rows_written_out(
+    outputs: np.ndarray, targets: np.ndarray, drawn: np.ndarray
+) -> None:
+    objective = Regression()
+    found = objective.resampler(outputs, targets)(drawn)
+    same(found, objective.metrics(np.repeat(outputs, drawn, 0), np.repeat(targets, drawn, 0)))
+
+
+@given(
+    st.integers(0, 10_000),
+    arrays.arrays(np.int64, ROWS, elements=st.integers(0, 2)),
+    counts,
+)
+@settings(max_examples=50)
+def test_a_resample_of_classes_is_judged_as_the_rows_written_out(
+    seed: int, targets: np.ndarray, drawn: np.ndarray
+) -> None:
+    assume(drawn.sum() > 0)
+    outputs = np.random.default_rng(seed).normal(size=(4, 3)).astype(np.float32)
+    outputs = outputs[np.arange(ROWS) % 4]  # the same outputs again and again: ties
+    objective = Classification()
+    found = objective.resampler(outputs, targets)(drawn)
+    same(found, objective.metrics(np.repeat(outputs, drawn, 0), np.repeat(targets, drawn)))
+
+
+@pytest.mark.parametrize("objective", [Regression(), Classification()])
+def test_every_row_once_is_the_metric_itself(objective: Objective) -> None:
+    outputs = np.random.default_rng(1).normal(size=(60, 3)).astype(np.float32)
+    regression = isinstance(objective, Regression)
+    targets = outputs + np.float32(0.5) * outputs[::-1] if regression else np.arange(60) % 3
+    same(objective.resampler(outputs, targets)(np.ones(60, dtype=np.int64)), objective.metrics(outputs, targets))
+
+
+# Intervals
+
+
+def noisy(rows: int, noise: float, seed: int) -> tuple[Tensor, Split]:
+    random = np.random.default_rng(seed)
+    truth = random.normal(size=(rows, 1))
+    outputs = truth + noise * random.normal(size=(rows, 1))
+    targets = torch.from_numpy(truth.astype(np.float32))
+    return torch.from_numpy(outputs.astype(np.float32)), toys.split(toys.numbers(rows), targets)
+
+
+def test_intervals_cover_the_truth_as_often_as_they_say() -> None:
+    true_r, true_mse = 1 / math.sqrt(1.25), 0.25  # of y = x + 0.5 noise
+    covered = {"pearson": 0, "mse": 0}
+    experiments = 100
+    for seed in range(experiments):
+        scores = evaluation.evaluate(Regression(), *noisy(60, 0.5, seed), resamples=200)
+        covered["pearson"] += scores["pearson"].low <= true_r <= scores["pearson"].high
+        covered["mse"] += scores["mse"].low <= true_mse <= scores["mse"].high
+    for hits in covered.values():
+        assert 86 <= hits <= 99  # 95 expected; small samples make percentile intervals a little narrow
+
+
+def test_an_accuracy_has_the_interval_of_a_binomial() -> None:
+    rows, right = 400, 320
+    targets = torch.zeros(rows, dtype=torch.int64)
+    outputs = torch.zeros(rows, 2)
+    outputs[:right, 0] = outputs[right:, 1] = 1.0
+    score = evaluation.evaluate(Classification(), outputs, toys.split(toys.numbers(rows), targets))["accuracy"]
+    half = 1.96 * math.sqrt(0.8 * 0.2 / rows)
+    assert score.value == pytest.approx(0.8)
+    assert score.low == pytest.approx(0.8 - half, abs=0.01)
+    assert score.high == pytest.approx(0.8 + half, abs=0.01)
+
+
+def test_more_rows_narrow_an_interval() -> None:
+    few, many = (evaluation.evaluate(Regression(), *noisy(rows, 0.5, 0), 300)["spearman"] for rows in (50, 5000))
+    assert 5 < (few.high - few.low) / (many.high - many.low) < 20  # about the square root of 100
+
+
+def test_scores_can_be_had_again() -> None:
+    outputs, split = noisy(50, 0.5, 0)
+    first = evaluation.evaluate(Regression(), outputs, split, resamples=50)
+    assert first == evaluation.evaluate(Regression(), outputs, split, resamples=50)
+    assert first != evaluation.evaluate(Regression(), outputs, split, resamples=50, seed=1)
+
+
+@pytest.mark.parametrize("constant", [0.0, 0.1, 1234.5678])
+def test_an_undefined_score_has_an_undefined_interval_and_is_null(constant: float) -> None:
+    _, split = noisy(30, 0.5, 0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        scores = evaluation.evaluate(Regression(), torch.full((30, 1), constant), split, resamples=50)
+    told = json.loads(json.dumps(evaluation.as_json(scores), allow_nan=False))
+    assert told["spearman"] == told["pearson"] == {"value": None, "low": None, "high": None}
+    assert told["mse"]["low"] < told["mse"]["value"] < told["mse"]["high"]
+
+
+# Comparisons
+
+
+def pair(noise: tuple[float, float]) -> tuple[tuple[Tensor, Tensor], Tensor]:
+    one, split = noisy(300, noise[0], 1)
+    random = torch.Generator().manual_seed(2)
+    other = split.targets + noise[1] * torch.randn(split.targets.shape, generator=random)
+    return (one, other), split.targets
+
+
+def compare(outputs: tuple[Tensor, Tensor], targets: Tensor) -> dict[str, evaluation.Difference]:
+    return evaluation.compare((Regression(), Regression()), outputs, targets, resamples=200)
+
+
+def test_a_model_is_no_better_than_itself() -> None:
+    (one, _), targets = pair((0.5, 0.5))
+    for difference in compare((one, one.clone()), targets).values():
+        assert (difference.gain, difference.low, difference.high) == (0, 0, 0)
+        assert difference.first == difference.second
+        assert difference.verdict == "no difference"
+
+
+def test_a_gain_is_positive_where_the_second_is_better_errors_included() -> None:
+    outputs, targets = pair((0.9, 0.3))
+    found = compare(outputs, targets)
+    for name, difference in found.items():
+        assert difference.verdict == "better", name
+        assert 0 < difference.low < difference.gain < difference.high
+    assert found["mse"].second < found["mse"].first
+    assert found["mse"].gain == pytest.approx(found["mse"].first - found["mse"].second)
+    assert found["spearman"].gain == pytest.approx(found["spearman"].second - found["spearman"].first)
+
+
+def test_turning_a_comparison_around_turns_its_signs() -> None:
+    outputs, targets = pair((0.9, 0.3))
+    ahead, back = compare(outputs, targets), compare(outputs[::-1], targets)
+    for name, difference in ahead.items():
+        assert back[name].gain == pytest.approx(-difference.gain)
+        assert (back[name].low, back[name].high) == pytest.approx((-difference.high, -difference.low))
+        assert back[name].verdict == "worse"
+
+
+def test_pairing_sees_what_two_intervals_side_by_side_hide() -> None:
+    (one, _), targets = pair((0.5, 0.5))
+    slightly = targets + 0.9 * (one - targets)  # every error a tenth smaller
+    split = toys.split(toys.numbers(len(targets)), targets)
+    first, second = (
+        evaluation.evaluate(Regression(), outputs, split, 200)["spearman"] for outputs in (one, slightly)
+    )
+    assert first.high > second.low
+    assert compare((one, slightly), targets)["spearman"].verdict == "better"
+
+
+def test_probabilities_and_logits_are_compared_each_in_its_own_terms() -> None:
+    logits = torch.randn(90, 3, generator=torch.Generator().manual_seed(0))
+    targets = torch.arange(90) % 3
+    objectives = Classification(), Classification(probabilities=True)
+    found = evaluation.compare(objectives, (logits.double(), logits.double().softmax(1)), targets, 50)
+    for difference in found.values():
+        assert difference.gain == pytest.approx(0, abs=1e-12)
+
+
+# Tables
+
+
+def table(outputs: Tensor, split: Split, names: tuple[str, ...]) -> pl.DataFrame:
+    stream = io.BytesIO()
+    evaluation.prediction_table(outputs, split, names).write_parquet(stream)
+    stream.seek(0)
+    return pl.read_parquet(stream)
+
+
+def test_predictions_come_back_from_a_file_bit_for_bit() -> None:
+    split = toys.regression(outputs=2).test
+    split.targets[3, 1] = math.nan
+    outputs = torch.randn(32, 2, generator=torch.Generator().manual_seed(0))
+    stored = table(outputs, split, ("y0", "y1"))
+    assert stored.columns == ["name", "measured/y0", "measured/y1", "predicted/y0", "predicted/y1"]
+    assert stored["name"].to_list() == split.names.tolist()
+    back, targets = evaluation.from_prediction_table(stored)
+    assert torch.equal(back, outputs)
+    torch.testing.assert_close(targets, split.targets, rtol=0, atol=0, equal_nan=True)
+
+
+def test_classes_come_back_from_a_file() -> None:
+    split = toys.classification().test
+    outputs = torch.randn(32, 3, generator=torch.Generator().manual_seed(0))
+    stored = table(outputs, split, ("a", "b", "c"))
+    assert stored.columns == ["name", "class", "predicted/a", "predicted/b", "predicted/c"]
+    back, targets = evaluation.from_prediction_table(stored)
+    assert torch.equal(back, outputs)
+    assert torch.equal(targets, split.targets)
+
+
+def test_only_the_same_rows_are_compared() -> None:
+    split = toys.regression(outputs=2).test
+    split.targets[3, 1] = math.nan  # a failed spot is the same in both
+    outputs = torch.zeros(32, 2)
+    names = ("left", "right")
+    first = evaluation.prediction_table(outputs, split, ("y0", "y1"))
+    evaluation.same_rows(first, evaluation.prediction_table(outputs + 1, split, ("y0", "y1")), names)
+    others = {
+        r"outputs differ \(.*measured/y2": evaluation.prediction_table(outputs, split, ("y0", "y2")),
+        r"test rows differ \(32 and 31\)": evaluation.prediction_table(outputs[1:], split[1:], ("y0", "y1")),
+        "other measurements": first.with_columns(pl.col("measured/y0") + 1),
+    }
+    for reason, other in others.items():
+        with pytest.raises(RunError, match=f"left and right cannot be compared: .*{reason}"):
+            evaluation.same_rows(first, other, names)
+
+
+@given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), min_size=1, max_size=30))
+def test_confusion_is_scikit_learns(cells: list[tuple[int, int]]) -> None:
+    targets, called = (torch.tensor(column) for column in zip(*cells, strict=True))
+    outputs = torch.nn.functional.one_hot(called, 4).float()
+    expected = confusion_matrix(targets.numpy(), called.numpy(), labels=range(4))
+    np.testing.assert_array_equal(evaluation.confusion(outputs, targets), expected)
