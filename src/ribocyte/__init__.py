@@ -1,3 +1,62 @@
-"""Train, compare, explain and apply deep networks for RNA-protein binding and blood cells."""
+"""Train, compare, explain and apply deep networks for RNA-protein binding and blood cells.
+
+>>> from ribocyte import Predictor
+>>> Predictor.load("runs/residual").predict(["UGCAUGUUUUACGGAGAGCAUGCAUGC"])  # doctest: +SKIP
+
+Nothing heavy is imported until it is asked for.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ribocyte.catalog import Predictor, build_network, load_data, read_recipe
+    from ribocyte.errors import RibocyteError
+    from ribocyte.learn.runs import Run
+    from ribocyte.learn.splits import Split, Splits
+    from ribocyte.learn.training import fit
+    from ribocyte.pipeline import compare, evaluate, train
 
 __version__ = "0.1.0"
+
+_HOMES = {
+    "Predictor": "ribocyte.catalog",
+    "RibocyteError": "ribocyte.errors",
+    "Run": "ribocyte.learn.runs",
+    "Split": "ribocyte.learn.splits",
+    "Splits": "ribocyte.learn.splits",
+    "build_network": "ribocyte.catalog",
+    "compare": "ribocyte.pipeline",
+    "evaluate": "ribocyte.pipeline",
+    "fit": "ribocyte.learn.training",
+    "load_data": "ribocyte.catalog",
+    "read_recipe": "ribocyte.catalog",
+    "train": "ribocyte.pipeline",
+}
+
+__all__ = [
+    "Predictor",
+    "RibocyteError",
+    "Run",
+    "Split",
+    "Splits",
+    "build_network",
+    "compare",
+    "evaluate",
+    "fit",
+    "load_data",
+    "read_recipe",
+    "train",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        return getattr(import_module(_HOMES[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

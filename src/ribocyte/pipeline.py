@@ -272,7 +272,7 @@ def predict(model: catalog.Predictor, inputs: Iterable[tuple[str, Any]]) -> Iter
 
 @dataclass(frozen=True)
 class KindFacts:
-    """A kind of data or network in the catalog, and its settings with their defaults."""
+    """A kind of data or network in the catalog, and its settings with their defaults (None: must be given)."""
 
     kind: str
     domain: str
@@ -382,9 +382,9 @@ def _portions(inputs: Iterable[tuple[str, Any]]) -> Iterator[list[tuple[str, Any
 
 
 def _defaults(config: type) -> dict[str, Any]:
-    """Give a configuration's keys and defaults; what has none is ``required``."""
+    """Give a configuration's keys and defaults; None where there is no default."""
     return {
-        field.name: "required" if field.default is dataclasses.MISSING else field.default
+        field.name: None if field.default is dataclasses.MISSING else field.default
         for field in dataclasses.fields(config)
     }
 

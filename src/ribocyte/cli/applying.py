@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import shutil
 import sys
 import tempfile
@@ -162,7 +163,12 @@ WRITERS = {Format.tsv: _write_tsv, Format.json: _write_json, Format.parquet: _wr
 
 
 def _settings(settings: dict[str, Any]) -> str:
-    return ", ".join(f"{key} = {value}" for key, value in settings.items()) or "nothing to set"
+    """Write settings as a recipe has them; JSON is TOML for such values."""
+    written = (
+        f"{key} = {json.dumps(value)}" if value is not None else f"{key} (required)"
+        for key, value in settings.items()
+    )
+    return ", ".join(written)
 
 
 def _show_indented(facts: dict[str, str]) -> None:

@@ -65,7 +65,10 @@ def fetch(
         if source.url:
             _fetch(source, folder)
         elif files.find(source, folder) is None:
-            present.say(f"{source.name} cannot be fetched: {_by_hand(source, folder)}")
+            present.say(
+                f"{source.name}: no address to fetch it from; place it by hand at {folder / source.name} "
+                f"({source.about})"
+            )
 
 
 def check(
@@ -80,7 +83,12 @@ def check(
     if not name:
         wanted = {key: found for key, found in wanted.items() if files.find(found.sources[0], data)}
     if not wanted:
-        files.locate(_collections()["rnacompete"].sources[0], data)  # says where it looked
+        looked = ", ".join(str(folder) for _, folder in files.data_directories(data))
+        raise DataError(
+            f"{looked}: no data found",
+            expected=f"one of {', '.join(_collections())}",
+            mend="get it with: ribocyte data fetch all, or make it with: ribocyte data simulate rna --out DIR",
+        )
     facts = {key: collection.check(data) for key, collection in wanted.items()}
     if as_json:
         present.show_json(facts)
@@ -154,8 +162,8 @@ def _find(source: files.Source, data: Path | None) -> dict[str, Any]:
     path = files.find(source, data)
     facts = {"name": source.name, "about": source.about, "url": source.url}
     if path is None:
-        by_hand = _by_hand(source, files.data_directories(data)[0][1])
-        fetched = f"ribocyte data fetch {Path(source.name).parts[0]}"
+        by_hand = f"by hand: place it at {files.data_directories(data)[0][1] / source.name}"
+        fetched = f"with: ribocyte data fetch {Path(source.name).parts[0]}"
         return facts | {"path": None, "get": fetched if source.url else by_hand}
     inside = [name for name, folder in files.data_directories(data) if path.is_relative_to(folder)]
     return facts | {"path": str(path), "bytes": path.stat().st_size, "found_by": inside[0]}
@@ -163,19 +171,18 @@ def _find(source: files.Source, data: Path | None) -> dict[str, Any]:
 
 def _where(file: dict[str, Any]) -> str:
     if file["path"] is None:
-        return f"not found; get it with: {file['get']}"
+        return f"not found; get it {file['get']}"
     return f"{file['path']} ({present.megabytes(file['bytes'])}, by {file['found_by']})"
 
 
-def _by_hand(source: files.Source, folder: Path) -> str:
-    return f"place {Path(source.name).name} ({source.about}) at {folder / source.name}"
-
-
 def _fetch(source: files.Source, folder: Path) -> None:
-    there = files.find(source, folder) is not None
+    found = files.find(source, folder)
+    if found is not None and found != folder / source.name:
+        present.show(f"{found}: there already, under another name; left as it is")
+        return
     with watch_download(Path(source.name).name) as progress:
         path, digest = files.fetch(source, folder, progress)
-    present.show(f"{path}: {'already there, and verified' if there else 'fetched'}")
+    present.show(f"{path}: {'fetched' if found is None else 'there already, and verified'}")
     present.show(f"    SHA-256 {digest}")
 
 

@@ -67,7 +67,9 @@ def show_table(header: Sequence[str], rows: Iterable[Sequence[str]], *, numbers:
 
 def show_facts(facts: Mapping[str, str]) -> None:
     """Print names and what they are, one a line."""
-    show_table(("", ""), facts.items())
+    width = max(map(len, facts), default=0)
+    for name, value in facts.items():
+        show(f"{name:{width}}   {value}")
 
 
 def show_scores(scores: Mapping[str, Mapping[str, float | None]]) -> None:

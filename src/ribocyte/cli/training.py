@@ -45,9 +45,12 @@ def train(
     --resume and ends in the same weights.
     """
     from ribocyte import catalog, pipeline
+    from ribocyte.learn.runs import Run
 
     wanted = catalog.read_recipe(recipe, settings or [])
     folder = out or Path("runs") / wanted.name
+    if resume and Run(folder).finished:
+        present.say(f"{folder}: finished already; nothing to do")
     _use_threads(threads)
     with StopRequest() as stop, watch_training(wanted.objective.best) as report:
         try:
@@ -104,7 +107,7 @@ def _describe_run(run: Run, scores: dict[str, Any]) -> dict[str, str]:
         "outputs": present.outline(outputs[:8]) + (f", … ({len(outputs)})" if len(outputs) > 8 else ""),
         "protocol": scores["protocol"],
         "rows": present.outline(rows),
-        "best epoch": f"{best['epoch']} of {scores['epochs']} (val {best['metric']} {best['value']:.4f})",
+        "best epoch": f"{best['epoch']} of {scores['epochs']} (val {best['metric']} {present.number(best['value'])})",
         "parameters": f"{cost['parameters']:,}",
         "multiply-adds": f"{cost['multiply_adds']:,} an example",
         "training": f"{present.duration(cost['seconds'])}, {cost['examples_per_second']:,.0f} examples/s, "
