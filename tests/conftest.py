@@ -43,7 +43,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Say in one line that tests were skipped for want of data."""
-    skipped = [report for report in terminalreporter.stats.get("skipped", []) if "real_data" in report.keywords]
+    skipped = [
+        report for report in terminalreporter.stats.get("skipped", []) if "real_data" in report.keywords
+    ]
     if skipped:
         terminalreporter.write_line(
             f"{len(skipped)} tests on real data were skipped (RIBOCYTE_DATA is not set); run them with: {HOW_TO_RUN}",

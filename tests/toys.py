@@ -11,6 +11,7 @@ import polars as pl
 import torch
 from torch import Tensor, nn
 
+from ribocyte.learn.predictor import read_model
 from ribocyte.learn.recipe import Training
 from ribocyte.learn.runs import Run
 from ribocyte.learn.splits import Info, Split, Splits
@@ -118,3 +119,34 @@ def run(path: Path) -> Run:
 def training(**settings: Any) -> Training:
     """Give training settings for a CPU in float32, with what a test asks for on top."""
     return Training(**{"epochs": 3, "batch_size": 16, "precision": "32", "device": "cpu", **settings})
+
+
+TIMES = {"seconds", "examples_per_second", "peak_mb"}
+"""Columns of a history that no two runs share."""
+
+
+def same_bits(one: Any, other: Any) -> bool:
+    """Compare nested values, tensors bit for bit, NaN equal to NaN."""
+    if isinstance(one, Tensor):
+        return (
+            one.dtype == other.dtype
+            and one.shape == other.shape
+            and one.numpy().tobytes() == other.numpy().tobytes()
+        )
+    if isinstance(one, dict):
+        return one.keys() == other.keys() and all(same_bits(one[key], other[key]) for key in one)
+    if isinstance(one, list | tuple):
+        return len(one) == len(other) and all(map(same_bits, one, other))
+    return one == other or (one != one and other != other)
+
+
+def end_of(path: Path) -> dict[str, Any]:
+    """Give all of a run that must not depend on when it was interrupted."""
+    run = Run.open(path)
+    state = run.read_checkpoint()
+    assert state is not None
+    state["history"] = [{k: v for k, v in row.items() if k not in TIMES} for row in state["history"]]
+    del state["spent"]
+    card, weights = read_model(path)
+    history = run.history.drop(TIMES)
+    return {"state": state, "card": card, "weights": weights, "history": history.to_dict(as_series=False)}

@@ -39,6 +39,7 @@ def train(
     resume: bool = False,
     report: Callable[[Progress], None] = ignore,
     stop: Callable[[], bool] = never,
+    checkpoint_seconds: float = 15.0,
 ) -> Run:
     """Train a recipe into a run's folder and score it on the test split, which nothing before has seen.
 
@@ -52,7 +53,7 @@ def train(
         A data folder; else the usual search.
     resume : bool
         Go on with the run in `out`, or begin it if there is none. A finished run is given back as it is.
-    report, stop : callable
+    report, stop, checkpoint_seconds
         As for `ribocyte.learn.training.fit`.
 
     Raises
@@ -96,6 +97,7 @@ def train(
             report=report,
             stop=stop,
             fabric=fabric,
+            checkpoint_seconds=checkpoint_seconds,
         )
         if fabric.is_global_zero:
             predictor = catalog.Predictor(model.network, encoding, model.card, fabric.device)

@@ -11,13 +11,13 @@ import numpy as np
 import polars as pl
 import pytest
 import torch
-import toys
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from sklearn.metrics import confusion_matrix
 from torch import Tensor
 
+import toys
 from ribocyte.errors import RunError
 from ribocyte.learn import evaluation
 from ribocyte.learn.objectives import Classification, Objective, Regression
@@ -72,7 +72,10 @@ def test_every_row_once_is_the_metric_itself(objective: Objective) -> None:
     outputs = np.random.default_rng(1).normal(size=(60, 3)).astype(np.float32)
     regression = isinstance(objective, Regression)
     targets = outputs + np.float32(0.5) * outputs[::-1] if regression else np.arange(60) % 3
-    same(objective.resampler(outputs, targets)(np.ones(60, dtype=np.int64)), objective.metrics(outputs, targets))
+    same(
+        objective.resampler(outputs, targets)(np.ones(60, dtype=np.int64)),
+        objective.metrics(outputs, targets),
+    )
 
 
 # Intervals
@@ -103,7 +106,9 @@ def test_an_accuracy_has_the_interval_of_a_binomial() -> None:
     targets = torch.zeros(rows, dtype=torch.int64)
     outputs = torch.zeros(rows, 2)
     outputs[:right, 0] = outputs[right:, 1] = 1.0
-    score = evaluation.evaluate(Classification(), outputs, toys.split(toys.numbers(rows), targets))["accuracy"]
+    score = evaluation.evaluate(Classification(), outputs, toys.split(toys.numbers(rows), targets))[
+        "accuracy"
+    ]
     half = 1.96 * math.sqrt(0.8 * 0.2 / rows)
     assert score.value == pytest.approx(0.8)
     assert score.low == pytest.approx(0.8 - half, abs=0.01)
@@ -111,7 +116,9 @@ def test_an_accuracy_has_the_interval_of_a_binomial() -> None:
 
 
 def test_more_rows_narrow_an_interval() -> None:
-    few, many = (evaluation.evaluate(Regression(), *noisy(rows, 0.5, 0), 300)["spearman"] for rows in (50, 5000))
+    few, many = (
+        evaluation.evaluate(Regression(), *noisy(rows, 0.5, 0), 300)["spearman"] for rows in (50, 5000)
+    )
     assert 5 < (few.high - few.low) / (many.high - many.low) < 20  # about the square root of 100
 
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 import torch
-import toys
 from torch import nn
 
+import toys
 from ribocyte.learn import measure
 
 

@@ -93,7 +93,10 @@ def test_large_errors_neither_overflow_nor_dominate(loss: str) -> None:
 small = st.integers(-3, 3).map(float)
 
 
-@given(arrays.arrays(np.float32, (9, 2), elements=small), arrays.arrays(np.float32, (9, 2), elements=small | st.just(NAN)))
+@given(
+    arrays.arrays(np.float32, (9, 2), elements=small),
+    arrays.arrays(np.float32, (9, 2), elements=small | st.just(NAN)),
+)
 def test_regression_metrics_are_scipys_on_the_measured_rows(outputs: np.ndarray, targets: np.ndarray) -> None:
     found = Regression().metrics_per_output(outputs, targets)
     for column in range(2):
@@ -152,7 +155,9 @@ def test_cross_entropy_is_the_one_made_by_hand(smoothing: float) -> None:
     objective = Classification(smoothing=smoothing)
     wanted = np.eye(5)[targets.numpy()] * (1 - smoothing) + smoothing / 5
     shares = np.exp(outputs.numpy()) / np.exp(outputs.numpy()).sum(axis=1, keepdims=True)
-    assert float(objective.total_loss(outputs, targets)) == pytest.approx(-(wanted * np.log(shares)).sum(), rel=1e-5)
+    assert float(objective.total_loss(outputs, targets)) == pytest.approx(
+        -(wanted * np.log(shares)).sum(), rel=1e-5
+    )
     if not smoothing:
         mean = float(objective.total_loss(outputs, targets) / objective.count(targets))
         assert mean == pytest.approx(log_loss(targets.numpy(), shares), rel=1e-5)
@@ -180,7 +185,9 @@ def test_probabilities_are_not_put_through_a_softmax_again() -> None:
     targets = np.arange(30) % 3
     shares = random.dirichlet(np.ones(3), 30).astype(np.float64)
     found = Classification(probabilities=True).metrics(shares, targets)
-    assert found["macro_auc"] == pytest.approx(roc_auc_score(targets, shares, multi_class="ovr", average="macro"))
+    assert found["macro_auc"] == pytest.approx(
+        roc_auc_score(targets, shares, multi_class="ovr", average="macro")
+    )
 
 
 def test_the_assignments_experiment_takes_cross_entropy_of_probabilities() -> None:

@@ -8,8 +8,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-import toys
 
+import toys
 from ribocyte.errors import DataError
 from ribocyte.learn.splits import Info, Split, Splits, fingerprint
 

@@ -9,10 +9,18 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from ribocyte import pipeline
+from ribocyte import catalog, pipeline
 from ribocyte.assignment.page import FigureBlock, Section, TableBlock
+from ribocyte.assignment.phrases import (
+    describe_effect,
+    join_words,
+    write_count,
+    write_device,
+    write_number,
+    write_range,
+    write_score,
+)
 from ribocyte.learn.evaluation import Difference, Score, from_prediction_table
 from ribocyte.learn.runs import Run
 from ribocyte.rna.affinities import AffinityRanking
@@ -39,7 +47,7 @@ class Answers:
     never: tuple[str, ...]
 
 
-def answer_cells(runs: Mapping[str, Run], curves: Path, confusion: Path) -> Section:
+def answer_cells(runs: Mapping[str, Run], curves: Path, confusion: Path) -> tuple[Section, Section]:
     """Answer question 1: what pooling and a softmax do to the assignment's network.
 
     Parameters
@@ -49,46 +57,53 @@ def answer_cells(runs: Mapping[str, Run], curves: Path, confusion: Path) -> Sect
     curves, confusion : Path
         Figures: the four runs on shared axes, and the confusion matrix of `best_run`.
 
+    Returns
+    -------
+    (Section, Section)
+        What the networks reach, and what pooling and a softmax change.
+
     Raises
     ------
     RunError
         If a run is unfinished, or they were not tested on the same cells.
     """
     runs = {name: runs[name] for name in CELL_RUNS}
-    scores = {name: run.scores for name, run in runs.items()}
-    simulated = any(score["simulated"] for score in scores.values())
-    effects = {
-        name: _compare(runs[first], runs[second])["accuracy"] for name, first, second in _EFFECTS
-    }
-    best = best_run(runs)
-    return Section(
+    simulated = _simulated(runs)
+    effects = {name: _compare(runs[first], runs[second])["accuracy"] for name, first, second in _EFFECTS}
+    answers = {name: count_answers(run) for name, run in runs.items()}
+    floor = math.log(1 + (len(runs[CELL_RUNS[0]].scores["outputs"]) - 1) / math.e)
+    shown = (
+        FigureBlock(
+            curves,
+            "The four networks epoch by epoch: (a) training loss, (b) validation accuracy, (c) test accuracy. Behind "
+            f"a softmax the loss cannot fall below {floor:.2f}: cross-entropy takes the probabilities for logits, and "
+            "between 0 and 1 these cannot differ more.",
+            simulated,
+        ),
+        FigureBlock(
+            confusion,
+            f"Confusion matrix of `{best_run(runs)}`, the best by validation accuracy, on the test cells.",
+            simulated,
+        ),
+    )
+    reached = Section(
         heading="Question 1: which blood cell is in this picture?",
-        paragraphs=(
-            _describe_cell_training(runs[CELL_RUNS[0]]),
-            _describe_pooling(effects, scores),
-            _describe_softmax(effects, {name: count_answers(run) for name, run in runs.items()}),
-        ),
-        tables=(
-            _tabulate_accuracy(runs, simulated),
-            _tabulate_effects(effects, simulated),
-            _tabulate_cost(runs, simulated),
-        ),
-        figures=(
-            FigureBlock(
-                curves,
-                "The four networks epoch by epoch: (a) training loss, (b) validation accuracy, (c) test accuracy. "
-                "The loss of a network that ends in a softmax has a floor of about 1.27 with eight classes: "
-                "cross-entropy takes its probabilities for logits, and between 0 and 1 those cannot differ more.",
-                simulated,
-            ),
-            FigureBlock(
-                confusion,
-                f"Confusion matrix of {best}, the network with the best validation accuracy, on the test cells.",
-                simulated,
-            ),
-        ),
+        paragraphs=(_describe_cell_training(runs[CELL_RUNS[0]]),),
+        tables=(_tabulate_accuracy(runs, answers, simulated),),
+        figures=shown,
         simulated=simulated,
     )
+    changed = Section(
+        heading="What pooling and a softmax change",
+        paragraphs=(
+            _describe_pooling(effects, runs),
+            _describe_softmax(effects, answers),
+            *([_warn_of_miniature(runs[CELL_RUNS[0]])] if simulated else []),
+        ),
+        tables=(_tabulate_effects(effects, simulated), _tabulate_cost(runs, "pictures", simulated)),
+        simulated=simulated,
+    )
+    return reached, changed
 
 
 def answer_rna(
@@ -97,7 +112,7 @@ def answer_rna(
     losses: Path,
     density: Path,
     reference: Score | None = None,
-) -> Section:
+) -> tuple[Section, Section]:
     """Answer question 2: how well two networks predict what binds, and whether they know the biochemistry.
 
     Parameters
@@ -111,35 +126,47 @@ def answer_rna(
     reference : Score, optional
         Spearman's rho of the noise-free truth with the test intensities, where it is known.
 
+    Returns
+    -------
+    (Section, Section)
+        What the networks reach, and how they rank the known affinities.
+
     Raises
     ------
     RunError
         If a run is unfinished, or they were not tested on the same probes.
     """
-    (first, second), simulated = runs, any(run.scores["simulated"] for run in runs.values())
-    best, differences = best_run(runs), _compare(runs[first], runs[second])
-    return Section(
+    (first, second), simulated = runs, _simulated(runs)
+    differences = _compare(runs[first], runs[second])
+    shown = (
+        FigureBlock(losses, "Training and validation loss of both networks, epoch by epoch.", simulated),
+        FigureBlock(
+            density,
+            f"Predicted against measured intensities of Set B for `{best_run(runs)}`, the better by its validation "
+            "score.",
+            simulated,
+        ),
+    )
+    reached = Section(
         heading="Question 2: how strongly does RBFOX1 bind this RNA?",
         paragraphs=(
-            _describe_rna_training(runs[first]),
-            _describe_ranking(first, second, differences, reference),
-            _describe_affinities(rankings, simulated),
+            _describe_rna_training(runs),
+            _describe_correlations(first, second, differences, reference),
         ),
         tables=(
             _tabulate_correlations(runs, reference, simulated),
-            _tabulate_affinities(rankings, simulated),
+            _tabulate_cost(runs, "probes", simulated),
         ),
-        figures=(
-            FigureBlock(losses, "Training and validation loss of both networks, epoch by epoch.", simulated),
-            FigureBlock(
-                density,
-                f"Predicted against measured intensities of Set B for {best}, the network with the better "
-                "validation score.",
-                simulated,
-            ),
-        ),
+        figures=shown,
         simulated=simulated,
     )
+    known = Section(
+        heading="Do they know the biochemistry?",
+        paragraphs=(_describe_affinities(rankings, simulated),),
+        tables=(_tabulate_affinities(rankings, simulated),),
+        simulated=simulated,
+    )
+    return reached, known
 
 
 def best_run(runs: Mapping[str, Run]) -> str:
@@ -153,54 +180,7 @@ def count_answers(run: Run) -> Answers:
     outputs, _ = from_prediction_table(run.predictions)
     counts = outputs.argmax(dim=1).bincount(minlength=len(names))
     never = tuple(name for name, count in zip(names, counts.tolist(), strict=True) if not count)
-    return Answers(names[int(counts.argmax())], float(counts.max() / counts.sum()), never)
-
-
-def describe_effect(subject: str, difference: Difference, unit: str = "points", scale: float = 100.0) -> str:
-    """Say what a comparison shows, and no more.
-
-    Parameters
-    ----------
-    subject : str
-        What distinguishes the second run from the first, such as ``pooling``.
-    difference : Difference
-        Of an accuracy or a correlation.
-    unit, scale : str and float
-        What a difference is multiplied by, and called then.
-
-    Returns
-    -------
-    str
-        A clause without its full stop.
-    """
-    if math.isnan(difference.gain):
-        return f"{subject} cannot be judged, as one of the two networks gives a constant answer"
-    size = f"{abs(difference.gain) * scale:.{_digits(scale)}f}{' ' + unit if unit else ''}"
-    between = f"95 % interval {_range(difference.low * scale, difference.high * scale, _digits(scale), '+')}"
-    if difference.verdict == "no difference":
-        way = "up" if difference.gain > 0 else "down"
-        moved = f"{way} {size}" if difference.gain else "none at all"
-        return f"{subject} makes no difference that this test can tell ({moved}, {between})"
-    change = "raises it" if difference.verdict == "better" else "lowers it"
-    return f"{subject} {change} by {size} ({between})"
-
-
-def write_score(score: Mapping[str, Any] | None, digits: int = 3, scale: float = 1.0) -> tuple[str, str]:
-    """Write a score and its 95 % interval for two cells of a table; dashes where it is undefined."""
-    if score is None or score["value"] is None:
-        return "—", "—"
-    value = f"{score['value'] * scale:.{digits}f}"
-    if score["low"] is None:
-        return value, "—"
-    return value, _range(score["low"] * scale, score["high"] * scale, digits)
-
-
-def write_count(count: float) -> str:
-    """Write a large number so that it can be compared at a glance."""
-    for size, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
-        if count >= size:
-            return f"{count / size:.3g} {letter}" if count < 1000 * size else f"{count / size:,.0f} {letter}"
-    return f"{count:.0f}"
+    return Answers(names[int(counts.argmax())], int(counts.max()) / int(counts.sum()), never)
 
 
 def _compare(first: Run, second: Run) -> dict[str, Difference]:
@@ -218,27 +198,29 @@ def _describe_cell_training(run: Run) -> str:
     )
 
 
-def _describe_pooling(effects: Mapping[str, Difference], scores: Mapping[str, Any]) -> str:
-    plain, pooled = scores["unpooled-logits"], scores["pooled-logits"]
-    lighter, smaller, faster = (
-        plain["cost"][name] / pooled["cost"][name] for name in ("multiply_adds", "parameters", "seconds")
+def _describe_pooling(effects: Mapping[str, Difference], runs: Mapping[str, Run]) -> str:
+    plain, pooled = runs["unpooled-logits"], runs["pooled-logits"]
+    lighter, smaller = (
+        plain.scores["cost"][name] / pooled.scores["cost"][name] for name in ("multiply_adds", "parameters")
     )
-    speed = faster * pooled["epochs"] / plain["epochs"]
+    logits, softmax = (
+        describe_effect("pooling", effects[name])
+        for name in ("pooling, on logits", "pooling, behind a softmax")
+    )
     return (
-        f"Pooling and test accuracy: on logits, {describe_effect('pooling', effects['pooling, on logits'])}; behind "
-        f"a softmax, {describe_effect('pooling', effects['pooling, behind a softmax'])}. What it saves is certain: "
-        f"{lighter:.0f} times fewer multiply-adds a picture, {smaller:.0f} times fewer parameters; an epoch "
-        f"took {f'{speed:.0f} times' if speed >= 1.5 else 'about'} as long without it."
+        f"Pooling and test accuracy: on logits, {logits}; behind a softmax, {softmax}. What it saves is certain: "
+        f"{lighter:.0f} times fewer multiply-adds a picture and {smaller:.0f} times fewer parameters. An epoch "
+        f"without pooling took {_seconds(plain) / _seconds(pooled):.1f} times as long here."
     )
 
 
 def _describe_softmax(effects: Mapping[str, Difference], answers: Mapping[str, Answers]) -> str:
-    without = describe_effect("a softmax", effects["a softmax, without pooling"])
-    pooled = describe_effect("a softmax", effects["a softmax, with pooling"])
-    return (
-        f"Softmax and test accuracy: without pooling, {without}; with pooling, {pooled}. "
-        + _describe_collapse(answers)
+    plain, pooled = (
+        describe_effect("a softmax", effects[name])
+        for name in ("a softmax, without pooling", "a softmax, with pooling")
     )
+    said = f"Softmax and test accuracy: without pooling, {plain}; with pooling, {pooled}."
+    return f"{said} {_describe_collapse(answers)}"
 
 
 def _describe_collapse(answers: Mapping[str, Answers]) -> str:
@@ -247,45 +229,60 @@ def _describe_collapse(answers: Mapping[str, Answers]) -> str:
     for name, answer in answers.items():
         if answer.share >= CONSTANT:
             said.append(
-                f"{name} collapsed: it calls {100 * answer.share:.0f} % of the test cells {answer.commonest}, "
+                f"`{name}` collapsed: it calls {100 * answer.share:.0f} % of the test cells {answer.commonest}, "
                 "whatever they are."
             )
         elif answer.never:
-            said.append(f"{name} never answers {_join(answer.never, 'or')}.")
+            said.append(f"`{name}` never answers {join_words(answer.never, 'or')}.")
     if not any(answer.share >= CONSTANT for answer in answers.values()):
         said.append("None of the four collapsed to a constant answer.")
     return " ".join(said)
 
 
-def _describe_rna_training(run: Run) -> str:
-    scores, training = run.scores, run.recipe["training"]
-    rows = scores["rows"]
+def _warn_of_miniature(run: Run) -> str:
+    scores = run.scores
     return (
-        f"Two networks learn {scores['outputs'][0]} from {rows['train']:,} probes of an RNAcompete array's Set A "
-        f"in {training['epochs']} epochs, under the protocol `{scores['protocol']}`; {rows['val']:,} others "
-        f"validate and the {rows['test']:,} probes of Set B test. One detects motifs and keeps the strongest match "
-        f"of each, the other reads every motif within its context. Most probes hold no site and differ by noise "
-        f"alone, so the epoch kept is the one with the best validation {scores['best']['metric'].capitalize()}."
+        f"All this holds for {scores['epochs']} epochs on {scores['rows']['train']:,} drawn cells. Photographs and 200 "
+        "epochs may well say the opposite."
     )
 
 
-def _describe_ranking(
+def _describe_rna_training(runs: Mapping[str, Run]) -> str:
+    run = next(iter(runs.values()))
+    scores, rows, epochs = run.scores, run.scores["rows"], run.recipe["training"]["epochs"]
+    networks = "; ".join(
+        f"`{name}`: {catalog.NETWORKS[run.recipe['model']['kind']].about}" for name, run in runs.items()
+    )
+    judge = scores["best"]["metric"]
+    why = "" if judge == "spearman" else ": most probes hold no site, and their ranks are noise"
+    return (
+        f"Two networks learn `{scores['outputs'][0]}` from {rows['train']:,} probes of an RNAcompete array's Set A "
+        f"in {epochs} epochs, under the protocol `{scores['protocol']}`; {rows['val']:,} others validate, the "
+        f"{rows['test']:,} probes of Set B test. {networks}. The epoch kept has the best validation "
+        f"{judge.capitalize()}{why}."
+    )
+
+
+def _describe_correlations(
     first: str, second: str, differences: Mapping[str, Difference], reference: Score | None
 ) -> str:
-    clauses = "; ".join(
-        f"{metric.capitalize()}: {describe_effect(f'{second} in place of {first}', differences[metric], '', 1.0)}"
+    change = f"going from `{first}` to `{second}`"
+    clauses = [
+        f"{metric.capitalize()}: {describe_effect(change, differences[metric], percent=False)}."
         for metric in ("spearman", "pearson")
-    )
-    if reference is None:
-        return f"{clauses}."
-    return (
-        f"{clauses}. The yardstick is what the simulator itself knows: its occupancies, free of noise, reach a "
-        f"Spearman of {reference.value:.3f} ({_range(reference.low, reference.high, 3)}) with the noisy intensities."
-    )
+    ]
+    if reference is not None:
+        clauses.append(
+            "The yardstick is what the simulator itself knows: its occupancies, free of noise, reach a Spearman of "
+            f"{reference.value:.3f} ({write_range(reference.low, reference.high, 3)}) with the noisy intensities."
+        )
+    return " ".join(clauses)
 
 
 def _describe_affinities(rankings: Mapping[str, AffinityRanking], simulated: bool) -> str:
-    found = _join([f"{ranking.spearman:.2f} for {name}" for name, ranking in rankings.items()], "and")
+    found = join_words(
+        [f"{write_number(ranking.spearman, 2)} for `{name}`" for name, ranking in rankings.items()], "and"
+    )
     told = (
         "The experiment was simulated from these very constants, so this shows that the networks find what was "
         "put there, not that they know RBFOX1."
@@ -299,14 +296,16 @@ def _describe_affinities(rankings: Mapping[str, AffinityRanking], simulated: boo
     )
 
 
-def _tabulate_accuracy(runs: Mapping[str, Run], simulated: bool) -> TableBlock:
+def _tabulate_accuracy(
+    runs: Mapping[str, Run], answers: Mapping[str, Answers], simulated: bool
+) -> TableBlock:
     rows = []
     for name, run in runs.items():
-        scores, answers = run.scores, count_answers(run)
+        scores, answer = run.scores, answers[name]
         accuracy, interval = write_score(scores["test"]["accuracy"], 1, 100)
         balanced, _ = write_score(scores["test"]["balanced_accuracy"], 1, 100)
-        best = f"{scores['best']['epoch']} of {scores['epochs']}"
-        rows.append((name, accuracy, interval, balanced, best, f"{answers.commonest}, {100 * answers.share:.0f} %"))
+        commonest = f"{answer.commonest}, {100 * answer.share:.0f}\u00a0%"
+        rows.append((name, accuracy, interval, balanced, _best_epoch(run), commonest))
     return TableBlock(
         ("network", "test accuracy, %", "95 % interval", "balanced, %", "best epoch", "commonest answer"),
         tuple(rows),
@@ -322,8 +321,8 @@ def _tabulate_effects(effects: Mapping[str, Difference], simulated: bool) -> Tab
         tuple(
             (
                 name,
-                f"{100 * effect.gain:+.1f}".replace("-", "−"),
-                _range(100 * effect.low, 100 * effect.high, 1, "+"),
+                write_number(100 * effect.gain, 1, "+"),
+                write_range(100 * effect.low, 100 * effect.high, 1, "+"),
                 effect.verdict,
             )
             for name, effect in effects.items()
@@ -334,27 +333,26 @@ def _tabulate_effects(effects: Mapping[str, Difference], simulated: bool) -> Tab
     )
 
 
-def _tabulate_cost(runs: Mapping[str, Run], simulated: bool) -> TableBlock:
+def _tabulate_cost(runs: Mapping[str, Run], examples: str, simulated: bool) -> TableBlock:
     rows = []
     for name, run in runs.items():
-        cost, history = run.scores["cost"], run.history
+        cost = run.scores["cost"]
         rows.append(
             (
                 name,
                 write_count(cost["parameters"]),
                 write_count(cost["multiply_adds"]),
-                f"{history['seconds'].median():.2f}",
+                f"{_seconds(run):.2f}",
                 f"{cost['examples_per_second']:,.0f}",
                 f"{cost['peak_mb']:,.0f}",
             )
         )
-    cost = next(iter(runs.values())).scores["cost"]
     return TableBlock(
-        ("network", "parameters", "multiply-adds", "s per epoch", "pictures per s", "peak memory, MB"),
+        ("network", "parameters", "multiply-adds", "s per epoch", f"{examples} per s", "peak memory, MB"),
         tuple(rows),
-        "What they cost: multiply-adds of one picture's forward pass; medians over epochs, an epoch including its "
-        f"validation and test scores; memory of the whole process. {cost['device']}, {cost['threads']} "
-        f"thread{'s' if cost['threads'] > 1 else ''}, {_precision(cost['precision'])}.",
+        "What the networks cost. Multiply-adds: of one forward pass per input. Times: medians over epochs, an epoch "
+        f"with its scoring, {examples} per second in training alone. Memory: of the whole process. On: "
+        f"{write_device(next(iter(runs.values())).scores['cost'])}.",
         simulated,
     )
 
@@ -362,18 +360,16 @@ def _tabulate_cost(runs: Mapping[str, Run], simulated: bool) -> TableBlock:
 def _tabulate_correlations(runs: Mapping[str, Run], reference: Score | None, simulated: bool) -> TableBlock:
     rows: list[tuple[str, ...]] = []
     for name, run in runs.items():
-        scores = run.scores
-        written = [" ".join(_bracket(*write_score(scores["test"][m]))) for m in ("spearman", "pearson", "mse")]
-        cost = scores["cost"]
-        best = f"{scores['best']['epoch']} of {scores['epochs']}"
-        rows.append((name, *written, best, write_count(cost["parameters"]), write_count(cost["multiply_adds"])))
+        test = run.scores["test"]
+        written = ["{} ({})".format(*write_score(test[metric])) for metric in ("spearman", "pearson", "mse")]
+        rows.append((name, *written, _best_epoch(run)))
     if reference is not None:
-        value = f"{reference.value:.3f} ({_range(reference.low, reference.high, 3)})"
-        rows.append(("noise-free truth", value, "—", "—", "—", "—", "—"))
+        value = f"{reference.value:.3f} ({write_range(reference.low, reference.high, 3)})"
+        rows.append(("noise-free truth", value, "—", "—", "—"))
     return TableBlock(
-        ("network", "Spearman ρ", "Pearson r", "squared error", "best epoch", "parameters", "multiply-adds"),
+        ("network", "Spearman ρ", "Pearson r", "squared error", "best epoch"),
         tuple(rows),
-        "What the networks reach on Set B, with 95 % bootstrap intervals over its probes, and what they cost.",
+        "What the networks reach on Set B, with 95 % bootstrap intervals over its probes.",
         simulated,
     )
 
@@ -381,10 +377,10 @@ def _tabulate_correlations(runs: Mapping[str, Run], reference: Score | None, sim
 def _tabulate_affinities(rankings: Mapping[str, AffinityRanking], simulated: bool) -> TableBlock:
     first = next(iter(rankings.values()))
     rows = [
-        (rna, f"{kd:g}", *(f"{ranking.predicted[at]:.2f}".replace("-", "−") for ranking in rankings.values()))
+        (rna, f"{kd:g}", *(write_number(ranking.predicted[at], 2) for ranking in rankings.values()))
         for at, (rna, kd) in enumerate(zip(first.rnas, first.kd, strict=True))
     ]
-    total = tuple(f"{ranking.spearman:.3f}".replace("-", "−") for ranking in rankings.values())
+    total = tuple(write_number(ranking.spearman, 3) for ranking in rankings.values())
     return TableBlock(
         ("RNA", "measured Kd, nM", *rankings),
         (*rows, ("Spearman ρ with −log Kd", "—", *total)),
@@ -394,21 +390,15 @@ def _tabulate_affinities(rankings: Mapping[str, AffinityRanking], simulated: boo
     )
 
 
-def _bracket(value: str, interval: str) -> tuple[str, ...]:
-    return (value,) if interval == "—" else (value, f"({interval})")
+def _seconds(run: Run) -> float:
+    """Median time of an epoch: a machine that paused once does not count."""
+    return float(run.history["seconds"].median())  # type: ignore[arg-type]  # a column of numbers
 
 
-def _range(low: float, high: float, digits: int, sign: str = "") -> str:
-    return f"{low:{sign}.{digits}f} to {high:{sign}.{digits}f}".replace("-", "−")
+def _best_epoch(run: Run) -> str:
+    scores = run.scores
+    return f"{scores['best']['epoch']} of {scores['epochs']}"
 
 
-def _digits(scale: float) -> int:
-    return 1 if scale >= 100 else 3
-
-
-def _join(words: list[str] | tuple[str, ...], last: str) -> str:
-    return f" {last} ".join([", ".join(words[:-1]), words[-1]]) if len(words) > 1 else "".join(words)
-
-
-def _precision(name: str) -> str:
-    return "float32" if name == "32" else name
+def _simulated(runs: Mapping[str, Run]) -> bool:
+    return any(run.scores["simulated"] for run in runs.values())

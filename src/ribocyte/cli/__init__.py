@@ -28,7 +28,10 @@ app.add_typer(data_app, name="data")
 
 for group, commands in (
     (data_app, (data.status, data.fetch, data.check, data.simulate)),
-    (app, (training.train, judging.evaluate, judging.compare, applying.predict, applying.models)),
+    (
+        app,
+        (training.train, judging.evaluate, judging.compare, applying.predict, applying.models, training.demo),
+    ),
 ):
     for command in commands:
         group.command(cls=Command)(command)

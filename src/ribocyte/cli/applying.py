@@ -58,10 +58,10 @@ def predict(
         bool, typer.Option("--skip-bad", help="Leave out images that cannot be read, and say which.")
     ] = False,
 ) -> None:
-    """Predict for new inputs: one row each, its name first.
+    """Predict for new inputs.
 
-    RNA longer than the network's window is read in overlapping windows; the best one counts, and the columns say
-    which it was.
+    One row each, its name first. RNA longer than the network's window is read in overlapping windows; the best
+    one counts, and the columns say which it was.
     """
     from ribocyte import pipeline
     from ribocyte.catalog import Predictor
@@ -76,9 +76,10 @@ def predict(
 
 
 def models(as_json: options.Json = False) -> None:
-    """List what can be built and what it can learn from, with every setting a recipe can change.
+    """List what can be built.
 
-    Parameters and multiply-adds are those of the default setting for one experiment, or eight classes of cells.
+    Networks, and what they can learn from, with every setting that a recipe can change. Parameters and
+    multiply-adds are those of the default setting for one experiment, or eight classes of cells.
     """
     from ribocyte import pipeline
 

@@ -34,7 +34,10 @@ class Collection:
 
 
 def status(data: options.Data = None, as_json: options.Json = False) -> None:
-    """Show which data is found where, and how to get what is not."""
+    """Show what is found where.
+
+    And how to get what is not.
+    """
     folders = [
         {"name": name, "folder": str(folder), "exists": folder.is_dir()}
         for name, folder in files.data_directories(data)
@@ -55,7 +58,7 @@ def fetch(
     name: Annotated[str, typer.Argument(help="rnacompete, bloodmnist, or all.", show_default=False)],
     data: options.Data = None,
 ) -> None:
-    """Download data from its official address into a data folder.
+    """Download from the official address.
 
     A download that breaks leaves nothing behind; a file that is there already is checked and kept.
     """
@@ -78,7 +81,10 @@ def check(
     data: options.Data = None,
     as_json: options.Json = False,
 ) -> None:
-    """Read data as a training would, and report what it holds: rows, missing values, repeats, leakage, classes."""
+    """Report what data holds.
+
+    Rows, lengths, missing values, repeats, leakage across splits, counts of classes.
+    """
     wanted = _choose(name or "all")
     if not name:
         wanted = {key: found for key, found in wanted.items() if files.find(found.sources[0], data)}
@@ -118,7 +124,10 @@ def simulate(
         ),
     ] = None,
 ) -> None:
-    """Simulate measurements in the official formats, to try everything out without a download."""
+    """Make simulated data, no download.
+
+    It is written in the official formats and says in every file that it is simulated.
+    """
     collection = _collections()["rnacompete" if domain is Domain.rna else "bloodmnist"]
     path = out / collection.sources[0].name
     if files.find(collection.sources[0], out):

@@ -26,7 +26,7 @@ def evaluate(
     split: Annotated[Part, typer.Option(help="Which part of the data.")] = Part.test,
     as_json: options.Json = False,
 ) -> None:
-    """Score a trained model on its data, with 95 % intervals."""
+    """Score a model, with 95 % intervals."""
     from ribocyte import pipeline
     from ribocyte.catalog import Predictor
     from ribocyte.learn.evaluation import as_json as plain
@@ -59,10 +59,10 @@ def compare(
     ] = None,
     as_json: options.Json = False,
 ) -> None:
-    """Compare runs with the first of them on the same test rows, by the paired bootstrap.
+    """Compare runs by the paired bootstrap.
 
-    A positive gain means that the other run is better than the first; "no difference" that the 95 % interval of
-    the gain holds zero.
+    Each is compared with the first, on the same test rows. A positive gain means that it is better than the
+    first; "no difference" that the 95 % interval of the gain holds zero.
     """
     from ribocyte import pipeline
     from ribocyte.learn.evaluation import as_json as plain

@@ -20,6 +20,7 @@ SELDOM = 1.0
 """Seconds between plain lines, at least."""
 OFTEN = 0.25
 """Seconds between pictures of a bar, at least."""
+TRAINING_COLUMNS = ("{task.fields[rate]}", "{task.fields[score]}")
 
 
 @contextlib.contextmanager
@@ -28,10 +29,37 @@ def watch_training(metric: str) -> Iterator[Callable[[Progress], None]]:
     if present.is_helper():
         yield lambda _: None
     elif sys.stderr.isatty():
-        with make_bar("{task.fields[rate]}", "{task.fields[score]}") as bar:
+        with make_bar(*TRAINING_COLUMNS) as bar:
             yield TrainingBar(bar, metric).report
     else:
         yield TrainingLines(metric).report
+
+
+@contextlib.contextmanager
+def watch_stages() -> Iterator[Callable[[str, Progress | None], None]]:
+    """Give the callback that shows work in named stages, some of which are trainings."""
+    stages: dict[str, Callable[[Progress], None]] = {}
+
+    def report(stage: str, progress: Progress | None) -> None:
+        if stage not in stages:
+            stages[stage] = begin(stage)
+        if progress is not None:
+            stages[stage](progress)
+
+    if sys.stderr.isatty():
+        with make_bar(*TRAINING_COLUMNS) as bar:
+
+            def begin(stage: str) -> Callable[[Progress], None]:
+                return TrainingBar(bar, title=stage).report
+
+            yield report
+    else:
+
+        def begin(stage: str) -> Callable[[Progress], None]:
+            present.say(stage)
+            return TrainingLines().report
+
+        yield report
 
 
 @contextlib.contextmanager
@@ -103,39 +131,42 @@ class Pace:
 class TrainingBar:
     """A bar over all epochs with this epoch's throughput and the last validation score."""
 
-    def __init__(self, bar: Bar, metric: str) -> None:
-        self.bar, self.metric, self.pace = bar, metric, Pace(OFTEN)
-        self.task = bar.add_task("starting", total=None, rate="", score="")
+    def __init__(self, bar: Bar, metric: str = "", title: str = "") -> None:
+        self.bar, self.metric, self.title, self.pace = bar, metric, title, Pace(OFTEN)
+        self.score = ""
+        self.task = bar.add_task(title or "starting", total=None, rate="", score="")
+        bar.refresh()
         self.begin = (0, 0, time.monotonic())  # epoch, examples, time when its first step was over
 
     def report(self, progress: Progress) -> None:
         """Take note of a step or an epoch."""
         if progress.row is not None:
-            score = f"val {self.metric} {progress.row[f'val_{self.metric}']:.4f}"
-            self.bar.update(self.task, completed=progress.epoch, score=score, refresh=True)
+            self.score = write_score(progress.row, self.metric)
+            self._draw(progress, progress.epoch, progress.row["examples_per_second"])
             return
         if progress.epoch != self.begin[0]:
             self.begin = (progress.epoch, progress.examples, time.monotonic())
-        if self.pace.due():
-            self.bar.update(
-                self.task,
-                description=f"epoch {progress.epoch}/{progress.epochs}",
-                total=progress.epochs,
-                completed=progress.epoch - 1 + progress.step / progress.steps,
-                rate=self._rate(progress.examples),
-                refresh=True,
-            )
-
-    def _rate(self, examples: int) -> str:
         _, before, start = self.begin
-        seconds = time.monotonic() - start
-        return f"{(examples - before) / seconds:,.0f} examples/s" if examples > before else ""
+        if progress.examples > before and self.pace.due():
+            rate = (progress.examples - before) / (time.monotonic() - start)
+            self._draw(progress, progress.epoch - 1 + progress.step / progress.steps, rate)
+
+    def _draw(self, progress: Progress, completed: float, rate: float) -> None:
+        self.bar.update(
+            self.task,
+            description=f"{self.title} epoch {progress.epoch}/{progress.epochs}".lstrip(),
+            total=progress.epochs,
+            completed=completed,
+            rate=f"{rate:,.0f} examples/s",
+            score=self.score,
+            refresh=True,
+        )
 
 
 class TrainingLines:
     """A line an epoch, but not more than one a second; the first and the last are always there."""
 
-    def __init__(self, metric: str) -> None:
+    def __init__(self, metric: str = "") -> None:
         self.metric, self.pace = metric, Pace(SELDOM)
         self.begin: tuple[int, float] | None = None  # the epoch we came in at, and when
 
@@ -147,12 +178,20 @@ class TrainingLines:
         if row is None or not (self.pace.due() or progress.epoch == progress.epochs):
             return
         before, start = self.begin
-        left = (time.monotonic() - start) / (progress.epoch - before) * (progress.epochs - progress.epoch)
+        seconds = (time.monotonic() - start) / (progress.epoch - before) * (progress.epochs - progress.epoch)
+        left = f"  {present.duration(seconds)} left" if progress.epoch < progress.epochs else ""
         present.say(
             f"epoch {progress.epoch}/{progress.epochs}  train loss {row['train_loss']:.4f}  "
-            f"val {self.metric} {row[f'val_{self.metric}']:.4f}  "
-            f"{row['examples_per_second']:,.0f} examples/s  {present.duration(left)} left"
+            f"{write_score(row, self.metric)}  "
+            f"{row['examples_per_second']:,.0f} examples/s{left}"
         )
+
+
+def write_score(row: dict[str, float], metric: str = "") -> str:
+    """Write the validation score of an epoch: of this metric, else of the first there is."""
+    scores = {name.removeprefix("val_"): value for name, value in row.items() if name.startswith("val_")}
+    name = metric or next(name for name in scores if name != "loss")
+    return f"val {name} {scores[name]:.4f}"
 
 
 class DownloadLines:

@@ -1,4 +1,4 @@
-"""``ribocyte train``: a recipe in, a run's folder out."""
+"""``ribocyte train``, a recipe in, a run's folder out; and ``ribocyte demo``, six of them in miniature."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import typer
 
 from ribocyte.cli import options, present
 from ribocyte.cli.guard import StopRequest
-from ribocyte.cli.progress import watch_training
+from ribocyte.cli.progress import watch_stages, watch_training
 from ribocyte.errors import InterruptedRunError
 
 if TYPE_CHECKING:
@@ -39,7 +39,9 @@ def train(
     ] = None,
     as_json: options.Json = False,
 ) -> None:
-    """Train a recipe and score it on its test split.
+    """Train a recipe, and score it.
+
+    The test split is scored with the epoch that did best in validation.
 
     Ctrl-C finishes the step, keeps everything, and says how to go on. A run killed at any moment goes on with
     --resume and ends in the same weights.
@@ -65,6 +67,40 @@ def train(
         present.show_json({"run": run.path, **run.scores})
     else:
         _show_run(run, wanted)
+
+
+def demo(
+    out: Annotated[
+        Path, typer.Option(metavar="DIR", help="Where to; an interrupted demo goes on there.")
+    ] = Path("out/demo"),
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Change its size, as in cell_epochs=20."),
+    ] = None,
+    as_json: options.Json = False,
+) -> None:
+    """See it all, on simulated data.
+
+    The course assignment in miniature: four networks for cells and two for RNA are trained and compared, in a
+    few minutes; a page shows what was found.
+    """
+    from ribocyte.assignment.demo import DemoConfig, run_demo
+    from ribocyte.learn.recipe import override, parse
+
+    config = parse(DemoConfig, override({}, settings or []), "demo")
+    with StopRequest() as stop, watch_stages() as report:
+        try:
+            made = run_demo(out, config=config, report=report, stop=stop)
+        except KeyboardInterrupt as error:
+            again = "give the same command again: the demo goes on where it stopped"
+            raise InterruptedRunError(f"{out}: stopped at once", mend=again) from error
+    if as_json:
+        present.show_json(
+            {"page": made.page, "runs": made.runs, "figures": made.figures, "summary": made.summary}
+        )
+        return
+    for line in made.summary:
+        present.show(line)
 
 
 def _use_threads(threads: int | None) -> None:
