@@ -135,7 +135,7 @@ def test_fetched_data_is_checked_and_kept(tmp_path: Path, monkeypatch: pytest.Mo
     path = tmp_path / "bloodmnist" / "bloodmnist.npz"
     assert path.read_bytes() == content
     assert first.stdout == f"{path}: fetched\n    SHA-256 {digest}\n"
-    assert re.search(r"bloodmnist.npz: 170.0 kB of 170.0 kB, .* [kM]B/s", first.stderr)
+    assert re.search(r"bloodmnist\.npz: 0\.2 MB of 0\.2 MB, .* [kM]B/s\n$", first.stderr)
     assert second.stdout == f"{path}: there already, and verified\n    SHA-256 {digest}\n"
 
 
@@ -211,7 +211,7 @@ def test_comparison_is_with_the_first(world: World, tmp_path: Path) -> None:
     assert rho["low"] <= rho["gain"] <= rho["high"]
     assert {path.name for path in (tmp_path / "figures").iterdir()} == {"curves.svg", "losses.svg"}
     shown = succeed("compare", world.rna, world.other)
-    assert "Compared with first" in shown
+    assert "second, compared with the first, first:" in shown
     assert rho["verdict"] in shown
 
 

@@ -19,12 +19,11 @@ from ribocyte.cells import bloodmnist, images
 from ribocyte.cells import networks as cell_networks
 from ribocyte.errors import ModelError, RecipeError, nearest
 from ribocyte.learn import predictor
-from ribocyte.learn.batches import mix
+from ribocyte.learn.batches import Augment, mix
 from ribocyte.learn.objectives import Classification, Regression
 from ribocyte.learn.predictor import Encoding, read_model
 from ribocyte.learn.recipe import Recipe, Training, override, parse, read_toml
 from ribocyte.learn.splits import Info, Splits
-from ribocyte.learn.training import Augment
 from ribocyte.rna import networks as rna_networks
 from ribocyte.rna import rnacompete
 from ribocyte.rna.encoding import RNAEncoding
@@ -134,14 +133,15 @@ class Predictor(predictor.Predictor):
             recipe, info = parse_recipe(card["recipe"], "model"), Info.from_json(card["data"])
             network = NETWORKS[recipe.model_kind].build(recipe.model, info)
             network.load_state_dict(weights)
-        except (RecipeError, KeyError, TypeError, RuntimeError) as error:
+            encoding = make_encoding(recipe, info)
+        except (RecipeError, KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
             raise ModelError(
                 f"{path}: does not fit this version: {str(error).splitlines()[0]}",
                 expected=f"a model of ribocyte {ribocyte.__version__}, found {card.get('version', 'unknown')}",
             ) from error
         if device == "auto":
             device = "cuda" if torch.cuda.is_available() else "cpu"
-        return cls(network, make_encoding(recipe, info), card, device)
+        return cls(network, encoding, card, device)
 
     @property
     def recipe(self) -> Recipe:

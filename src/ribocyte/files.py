@@ -127,6 +127,8 @@ def fetch(source: Source, directory: Path, progress: Progress | None = None) -> 
     ------
     FetchError
         With the address, the reason, and how to place the file by hand.
+    DataError
+        If another file stands there: it is never replaced.
     """
     import pooch
     import requests
@@ -134,7 +136,15 @@ def fetch(source: Source, directory: Path, progress: Progress | None = None) -> 
     target = directory / source.name
     recorded = target.with_name(target.name + ".sha256")
     known = source.checksum or (f"sha256:{recorded.read_text().split()[0]}" if recorded.is_file() else None)
-    downloader = pooch.HTTPDownloader(progressbar=_PoochProgress(progress) if progress else False, timeout=60)
+    if target.is_file() and known and not pooch.hash_matches(target, known, strict=False):
+        raise DataError(
+            f"{target}: is there, but is not the published file",
+            expected=f"checksum {known}",
+            mend="move it away to fetch the published one, or fetch into another folder with --data",
+        )
+    downloader = pooch.HTTPDownloader(
+        progressbar=_PoochProgress(progress) if progress else False, chunk_size=1 << 16, timeout=60
+    )
     pooch.get_logger().setLevel("ERROR")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)

@@ -2,33 +2,24 @@
 
 from __future__ import annotations
 
-import dataclasses
-import os
-import shutil
-import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import Any, cast
 
-import numpy as np
-import polars as pl
 import torch
 from torch import Tensor
 
 import ribocyte
 from ribocyte import catalog
-from ribocyte.cells.images import CLASSES, CellEncoding, list_images, read_image
-from ribocyte.errors import DataError, RequestError, RunError
+from ribocyte.errors import DataError, RunError
 from ribocyte.learn import evaluation, measure, plots
 from ribocyte.learn.evaluation import Difference, Score
 from ribocyte.learn.objectives import Objective
 from ribocyte.learn.recipe import Recipe
 from ribocyte.learn.runs import Run
-from ribocyte.learn.splits import Info, Split, Splits
+from ribocyte.learn.splits import Split, Splits
 from ribocyte.learn.training import Progress, fit, ignore, make_fabric, never, settle_precision
-from ribocyte.rna.encoding import RNAEncoding
-from ribocyte.rna.sequences import read_sequences
 
 
 def train(
@@ -214,181 +205,6 @@ def unique_names(runs: Sequence[Run]) -> list[str]:
         if len(set(names)) == len(names):
             return names
     raise RunError(f"{paths[0]}: the same run is named twice", expected="different runs")
-
-
-LARGEST_PORTION = 4 << 20
-"""Letters, or bytes of pictures, predicted at a time."""
-
-
-def read_inputs(
-    model: catalog.Predictor,
-    inputs: Sequence[str],
-    stdin: IO[bytes] | None = None,
-    skip: Callable[[DataError], None] | None = None,
-) -> Iterator[tuple[str, Any]]:
-    """Read what people want predictions for, one at a time.
-
-    Parameters
-    ----------
-    model : Predictor
-        Decides what inputs are.
-    inputs : sequence of str
-        RNA: files of sequences (see `ribocyte.rna.sequences`), sequences themselves where there is no such
-        file, or ``-`` for `stdin`. Cells: image files, and folders with images at any depth.
-    stdin : binary file, optional
-        What ``-`` stands for.
-    skip : callable, optional
-        Told of each image that cannot be read, which then is left out; such an image is an error otherwise.
-
-    Yields
-    ------
-    (str, str or numpy array)
-        A name, and a raw input for `predict`.
-
-    Raises
-    ------
-    DataError
-        Naming the file, and the line where there are lines.
-    RequestError
-        If `skip` is given for RNA.
-    """
-    if isinstance(model.encoding, CellEncoding):
-        return _read_cells(model.encoding, inputs, skip)
-    if skip:
-        raise RequestError("--skip-bad: this model reads RNA", expected="a model that reads images")
-    return _read_rna(inputs, stdin)
-
-
-def predict(model: catalog.Predictor, inputs: Iterable[tuple[str, Any]]) -> Iterator[pl.DataFrame]:
-    """Predict for a stream of named inputs in flat memory.
-
-    Yields
-    ------
-    DataFrame
-        A row for each input, in order: ``name``, and the columns of the encoding's ``decode``.
-    """
-    for portion in _portions(inputs):
-        names = pl.Series("name", [name for name, _ in portion], dtype=pl.String)
-        yield model.predict(raw for _, raw in portion).insert_column(0, names)
-
-
-@dataclass(frozen=True)
-class KindFacts:
-    """A kind of data or network in the catalog, and its settings with their defaults (None: must be given)."""
-
-    kind: str
-    domain: str
-    about: str
-    settings: dict[str, Any]
-
-
-@dataclass(frozen=True)
-class NetworkFacts(KindFacts):
-    """A kind of network, and what it costs by default, for one experiment or for eight classes."""
-
-    parameters: int
-    multiply_adds: int
-
-
-def describe_data() -> list[KindFacts]:
-    """List every kind of data there is."""
-    return [
-        KindFacts(kind, known.domain, known.about, _defaults(known.config))
-        for kind, known in catalog.DATA.items()
-    ]
-
-
-def describe_networks() -> list[NetworkFacts]:
-    """List every kind of network there is."""
-    rna, cells = RNAEncoding(), CellEncoding()
-    blank = np.zeros((cells.size, cells.size, 3), dtype=np.uint8)
-    examples = {
-        "rna": (rna.expand(rna.encode(["A" * rna.length])[0]), ("experiment",), {"length": rna.length}),
-        "cells": (cells.expand(cells.encode([blank])[0]), CLASSES, cells.normalisation),
-    }
-    found = []
-    for kind, known in catalog.NETWORKS.items():
-        example, outputs, normalisation = examples[known.domain]
-        network = known.build(known.config(), Info(kind, "", "", "", outputs, normalisation))
-        cost = measure.parameters(network), measure.multiply_adds(network, example)
-        found.append(NetworkFacts(kind, known.domain, known.about, _defaults(known.config), *cost))
-    return found
-
-
-def _read_rna(inputs: Sequence[str], stdin: IO[bytes] | None) -> Iterator[tuple[str, str]]:
-    for given in inputs:
-        there = os.path.exists(given)  # noqa: PTH110 - a long sequence is no possible path: Path.exists fails
-        if given == "-" and stdin is not None:
-            yield from _read_stdin(stdin)
-        elif there:
-            yield from read_sequences(given)
-        elif set(given.upper()) <= set("ACGUTN"):
-            yield given, given
-        else:
-            raise DataError(
-                f"{given}: no such file, and no RNA", expected="a file, or the letters A, C, G, U, N"
-            )
-
-
-def _read_stdin(stdin: IO[bytes]) -> Iterator[tuple[str, str]]:
-    """Read sequences from a pipe, by way of a file: their kind is told by looking at them twice."""
-    with tempfile.TemporaryDirectory(prefix="ribocyte-") as folder:
-        path = Path(folder) / "stdin"
-        with path.open("wb") as file:
-            shutil.copyfileobj(stdin, file)
-        try:
-            yield from read_sequences(path)
-        except DataError as error:
-            problem = error.problem.replace(str(path), "standard input")
-            raise DataError(problem, expected=error.expected, mend=error.mend) from error
-
-
-def _read_cells(
-    encoding: CellEncoding, inputs: Sequence[str], skip: Callable[[DataError], None] | None
-) -> Iterator[tuple[str, np.ndarray[Any, Any]]]:
-    count = 0
-    for path in (path for given in inputs for path in _image_files(Path(given))):
-        try:
-            pixels = read_image(path, encoding.size, encoding.crop, encoding.resample)
-        except DataError as error:
-            if skip is None:
-                raise
-            skip(error)
-        else:
-            count += 1
-            yield str(path), pixels
-    if not count:
-        raise DataError(f"{', '.join(inputs)}: no image that can be read")
-
-
-def _image_files(given: Path) -> list[Path]:
-    if not given.is_dir():
-        return [given]
-    found = list_images(given)
-    if not found:
-        raise DataError(f"{given}: no image in the folder", expected="files .jpg, .png or .tif")
-    return found
-
-
-def _portions(inputs: Iterable[tuple[str, Any]]) -> Iterator[list[tuple[str, Any]]]:
-    """Cut a stream into lists of at most 4096 inputs, and only so many letters or bytes."""
-    portion, size = list[tuple[str, Any]](), 0
-    for name, raw in inputs:
-        portion.append((name, raw))
-        size += len(raw) if isinstance(raw, str) else raw.nbytes
-        if len(portion) == 4096 or size >= LARGEST_PORTION:
-            yield portion
-            portion, size = [], 0
-    if portion:
-        yield portion
-
-
-def _defaults(config: type) -> dict[str, Any]:
-    """Give a configuration's keys and defaults; None where there is no default."""
-    return {
-        field.name: None if field.default is dataclasses.MISSING else field.default
-        for field in dataclasses.fields(config)
-    }
 
 
 def _finish(run: Run, predictor: catalog.Predictor, splits: Splits, recipe: Recipe) -> None:

@@ -12,7 +12,6 @@
 from __future__ import annotations
 
 import json
-import platform
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from functools import partial
@@ -23,8 +22,8 @@ import torch
 
 import ribocyte
 from ribocyte import catalog, pipeline
-from ribocyte.assignment.page import Page, Section, TableBlock, render_page
-from ribocyte.assignment.phrases import write_device, write_number, write_score
+from ribocyte.assignment.demo_page import compose_page, summarise
+from ribocyte.assignment.page import render_page
 from ribocyte.assignment.questions import CELL_RUNS, answer_cells, answer_rna, best_run
 from ribocyte.cells.bloodmnist import BLOODMNIST
 from ribocyte.cells.smear import SmearConfig, write_bloodmnist
@@ -36,7 +35,7 @@ from ribocyte.learn.objectives import Objective
 from ribocyte.learn.recipe import Recipe, check
 from ribocyte.learn.runs import Run
 from ribocyte.learn.training import Progress, never
-from ribocyte.rna.affinities import AffinityRanking, rank_affinities
+from ribocyte.rna.affinities import rank_affinities
 from ribocyte.rna.assay import STAMP, AssayConfig, write_experiment
 from ribocyte.rna.motifs import known_motifs, occupancy
 from ribocyte.rna.rnacompete import NORM_DATA
@@ -47,16 +46,6 @@ PROTEIN = "RBFOX1"
 
 Report = Callable[[str, Progress | None], None]
 """Called with what is being done, and in a training after every step with where it is."""
-
-# What one types on real data, in order; the recipes lie in the repository.
-_NEXT = (
-    "ribocyte data fetch all",
-    "ribocyte train recipes/cells/pooled-logits.toml --out runs/pooled-logits",
-    "ribocyte train recipes/cells/pooled-softmax.toml --out runs/pooled-softmax",
-    "ribocyte compare runs/pooled-logits runs/pooled-softmax",
-    "ribocyte train recipes/rna/residual.toml --set data.experiments=RNCMPT00168 --out runs/rbfox1",
-    "ribocyte predict runs/rbfox1 GACUUGCAUGUUUACGAAGCAUGC",
-)
 
 
 def _small_smear() -> SmearConfig:
@@ -159,8 +148,13 @@ def run_demo(
     }
     report("compare and draw", None)
     figures = draw_figures(runs, out / "figures")
-    sections = (
-        *answer_cells(_pick(runs, CELL_RUNS), figures["cells/curves.svg"], figures["cells/confusion.svg"]),
+    answers = (
+        *answer_cells(
+            _pick(runs, CELL_RUNS),
+            figures["cells/curves.svg"],
+            figures["cells/losses.svg"],
+            figures["cells/confusion.svg"],
+        ),
         *answer_rna(
             _pick(runs, RNA_RUNS),
             rankings,
@@ -168,12 +162,10 @@ def run_demo(
             figures["rna/density.svg"],
             score_truth(data, config),
         ),
-        _describe_making(runs, config),
-        _describe_next(),
     )
     page = out / "index.html"
-    write_text(page, render_page(_compose_page(sections, runs)))
-    summary = _summarise(out, runs, rankings)
+    write_text(page, render_page(compose_page(answers, runs, rankings)))
+    summary = summarise(out, runs, rankings)
     return DemoResult(page, tuple(run.path for run in runs.values()), tuple(figures.values()), summary)
 
 
@@ -310,94 +302,3 @@ def _hashes(files: list[Path]) -> dict[str, str]:
 
 def _pick(runs: Mapping[str, Run], names: tuple[str, ...]) -> dict[str, Run]:
     return {name: runs[name] for name in names}
-
-
-def _compose_page(sections: tuple[Section, ...], runs: Mapping[str, Run]) -> Page:
-    return Page(
-        title="Two questions for deep networks, in miniature",
-        lead=(
-            "Which blood cell is in this picture, and how strongly does a protein bind this RNA? Four networks "
-            f"learned the one from drawn cells, two the other from a simulated experiment, in {_duration(runs)} of "
-            "training."
-        ),
-        sections=sections,
-        footer=f"Made by `ribocyte demo`, ribocyte {ribocyte.__version__}.",
-        simulated=True,
-    )
-
-
-def _describe_making(runs: Mapping[str, Run], config: DemoConfig) -> Section:
-    rows = []
-    for name, run in runs.items():
-        scores, training = run.scores, run.recipe["training"]
-        how = f"{training['optimizer']} {training['learning_rate']:g}, {training['schedule']}"
-        count = f"{scores['rows']['train']:,}"
-        seconds = f"{scores['cost']['seconds']:.0f}"
-        rows.append(
-            (f"`runs/{name}`", count, str(training["batch_size"]), how, str(scores["epochs"]), seconds)
-        )
-    cost = next(iter(runs.values())).scores["cost"]
-    return Section(
-        heading="How it was made",
-        paragraphs=(
-            "Every run is a folder beside this page: its complete `recipe.toml`, the history of its epochs, its scores "
-            "with intervals, its predictions for the test split, its figures, and the model, ready for new inputs. "
-            "Training a recipe again gives the same run.",
-            f"ribocyte {ribocyte.__version__}, PyTorch {torch.__version__}, Python {platform.python_version()}, "
-            f"{platform.system()} on {_processor()}; {write_device(cost)}; seed "
-            f"{config.seed}; training took {_duration(runs)} in all.",
-        ),
-        tables=(
-            TableBlock(
-                ("run", "trained on", "batch", "optimiser, rate, schedule", "epochs", "s"),
-                tuple(rows),
-                "The six runs and how each was trained.",
-                simulated=True,
-            ),
-        ),
-        simulated=True,
-    )
-
-
-def _describe_next() -> Section:
-    return Section(
-        heading="On real data",
-        paragraphs=(
-            "The same networks on BloodMNIST and on measured RNAcompete intensities, with the assignment's 200 epochs. "
-            "The first command fetches both from their official addresses; a training that is interrupted goes on "
-            "with `--resume`.",
-        ),
-        commands=_NEXT,
-    )
-
-
-def _summarise(
-    out: Path, runs: Mapping[str, Run], rankings: Mapping[str, AffinityRanking]
-) -> tuple[str, ...]:
-    lines = ["SIMULATED: every number here comes from simulated data, none from a measurement."]
-    for name in CELL_RUNS:
-        value, interval = write_score(runs[name].scores["test"]["accuracy"], 1, 100)
-        lines.append(f"  {name:17} test accuracy {value} % ({interval})")
-    for name, ranking in rankings.items():
-        value, interval = write_score(runs[name].scores["test"]["pearson"])
-        known = f"ranks 7 known affinities with Spearman {write_number(ranking.spearman, 2)}"
-        lines.append(f"  {name:17} test Pearson {value} ({interval}), {known}")
-    made = (f"Made: {out / 'index.html'}", f"      {out / 'runs'} (six runs), {out / 'figures'}")
-    return (*lines, *made, "Next, on real data:", *(f"  {command}" for command in _NEXT))
-
-
-def _duration(runs: Mapping[str, Run]) -> str:
-    """Write how long all trainings took, however often they were interrupted."""
-    seconds = round(sum(run.scores["cost"]["seconds"] for run in runs.values()))
-    minutes, rest = divmod(seconds, 60)
-    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
-
-
-def _processor() -> str:
-    """Name the processor as the kernel does, else by its family."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        lines = []
-    named = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return named[0] if named else platform.machine()

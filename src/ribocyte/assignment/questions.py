@@ -47,15 +47,18 @@ class Answers:
     never: tuple[str, ...]
 
 
-def answer_cells(runs: Mapping[str, Run], curves: Path, confusion: Path) -> tuple[Section, Section]:
+def answer_cells(
+    runs: Mapping[str, Run], curves: Path, losses: Path, confusion: Path
+) -> tuple[Section, Section]:
     """Answer question 1: what pooling and a softmax do to the assignment's network.
 
     Parameters
     ----------
     runs : mapping of str to Run
         The four finished runs by their names, which are `CELL_RUNS`.
-    curves, confusion : Path
-        Figures: the four runs on shared axes, and the confusion matrix of `best_run`.
+    curves, losses, confusion : Path
+        Figures: losses and accuracies of the four on shared axes, training against validation loss, and the
+        confusion matrix of `best_run`.
 
     Returns
     -------
@@ -80,6 +83,7 @@ def answer_cells(runs: Mapping[str, Run], curves: Path, confusion: Path) -> tupl
             "between 0 and 1 these cannot differ more.",
             simulated,
         ),
+        FigureBlock(losses, "Training and validation loss of the four networks, epoch by epoch.", simulated),
         FigureBlock(
             confusion,
             f"Confusion matrix of `{best_run(runs)}`, the best by validation accuracy, on the test cells.",
@@ -243,7 +247,7 @@ def _warn_of_miniature(run: Run) -> str:
     scores = run.scores
     return (
         f"All this holds for {scores['epochs']} epochs on {scores['rows']['train']:,} drawn cells. Photographs and 200 "
-        "epochs may well say the opposite."
+        "epochs may say otherwise."
     )
 
 
@@ -304,10 +308,12 @@ def _tabulate_accuracy(
         scores, answer = run.scores, answers[name]
         accuracy, interval = write_score(scores["test"]["accuracy"], 1, 100)
         balanced, _ = write_score(scores["test"]["balanced_accuracy"], 1, 100)
-        commonest = f"{answer.commonest}, {100 * answer.share:.0f}\u00a0%"
-        rows.append((name, accuracy, interval, balanced, _best_epoch(run), commonest))
+        given = len(scores["outputs"]) - len(answer.never)
+        rows.append(
+            (name, accuracy, interval, balanced, _best_epoch(run), f"{given} of {len(scores['outputs'])}")
+        )
     return TableBlock(
-        ("network", "test accuracy, %", "95 % interval", "balanced, %", "best epoch", "commonest answer"),
+        ("network", "test accuracy, %", "95 % interval", "balanced, %", "best epoch", "classes ever named"),
         tuple(rows),
         "What the four networks reach on the test cells. Intervals are bootstraps over these cells; each network was "
         "trained once, so they do not cover what another seed would change.",
@@ -351,7 +357,7 @@ def _tabulate_cost(runs: Mapping[str, Run], examples: str, simulated: bool) -> T
         ("network", "parameters", "multiply-adds", "s per epoch", f"{examples} per s", "peak memory, MB"),
         tuple(rows),
         "What the networks cost. Multiply-adds: of one forward pass per input. Times: medians over epochs, an epoch "
-        f"with its scoring, {examples} per second in training alone. Memory: of the whole process. On: "
+        f"with its scoring, {examples} per second in training alone. Memory: of the whole process. Device: "
         f"{write_device(next(iter(runs.values())).scores['cost'])}.",
         simulated,
     )
@@ -385,7 +391,7 @@ def _tabulate_affinities(rankings: Mapping[str, AffinityRanking], simulated: boo
         ("RNA", "measured Kd, nM", *rankings),
         (*rows, ("Spearman ρ with −log Kd", "—", *total)),
         "RBFOX1's seven measured RNAs, strongest first, and what each network predicts for them: the mean z-score "
-        "of log intensity over random contexts. The constants are measurements, the predictions are the networks'.",
+        f"of log intensity over random contexts.{' The constants alone are measured.' if simulated else ''}",
         simulated,
     )
 

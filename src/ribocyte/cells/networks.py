@@ -12,6 +12,7 @@ from ribocyte.learn.recipe import check
 
 Images = Float[Tensor, "batch 3 height width"]
 Maps = Float[Tensor, "batch channels height width"]
+NewMaps = Float[Tensor, "batch wider shorter narrower"]
 Classes = Float[Tensor, "batch classes"]
 
 
@@ -125,7 +126,7 @@ class _ResidualBlock(nn.Module):
             nn.Identity() if plain else nn.Sequential(shrink, nn.Conv2d(inputs, outputs, 1, bias=False))
         )
 
-    def forward(self, maps: Maps) -> Maps:
+    def forward(self, maps: Maps) -> NewMaps:
         ready = self.prepare(maps)
         through: Tensor = self.convolve(ready)
         beside: Tensor = self.shortcut(maps if isinstance(self.shortcut, nn.Identity) else ready)

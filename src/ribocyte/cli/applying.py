@@ -63,16 +63,16 @@ def predict(
     One row each, its name first. RNA longer than the network's window is read in overlapping windows; the best
     one counts, and the columns say which it was.
     """
-    from ribocyte import pipeline
+    from ribocyte import predictions
     from ribocyte.catalog import Predictor
 
     form = _settle_format(wanted, out)
     _refuse_to_replace(out, [model, *map(Path, inputs)])
     predictor = Predictor.load(model)
     skip = (lambda error: present.warn(f"left out: {error}")) if skip_bad else None
-    rows = pipeline.read_inputs(predictor, inputs, sys.stdin.buffer, skip)
+    rows = predictions.read_inputs(predictor, inputs, sys.stdin.buffer, skip)
     with watch_predictions(bool(out) or not sys.stdout.isatty()) as count, _opened(out) as stream:
-        WRITERS[form](_counted(pipeline.predict(predictor, rows), count), stream)
+        WRITERS[form](_counted(predictions.predict(predictor, rows), count), stream)
 
 
 def models(as_json: options.Json = False) -> None:
@@ -81,9 +81,9 @@ def models(as_json: options.Json = False) -> None:
     Networks, and what they can learn from, with every setting that a recipe can change. Parameters and
     multiply-adds are those of the default setting for one experiment, or eight classes of cells.
     """
-    from ribocyte import pipeline
+    from ribocyte import inventory
 
-    networks, data = pipeline.describe_networks(), pipeline.describe_data()
+    networks, data = inventory.describe_networks(), inventory.describe_data()
     if as_json:
         present.show_json({"models": list(map(asdict, networks)), "data": list(map(asdict, data))})
         return

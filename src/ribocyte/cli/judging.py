@@ -76,14 +76,14 @@ def compare(
         return
     if simulated:
         present.show(present.SIMULATED)
-    present.show(f"Compared with {reference}, the first:")
-    rows = [
-        (name, metric, *map(present.number, (one["first"], one["second"])), *_gain(one), one["verdict"])
-        for name, metrics in found.items()
-        for metric, one in metrics.items()
-    ]
-    header = ("run", "metric", "first", "this", "gain", "95 % interval", "verdict")
-    present.show_table(header, rows, numbers=(2, 3, 4))
+    header = ("metric", "first", "this", "gain", "95 % interval", "verdict")
+    for name, metrics in found.items():
+        present.show(f"{name}, compared with the first, {reference}:")
+        rows = [
+            (metric, present.number(one["first"]), present.number(one["second"]), *_gain(one), one["verdict"])
+            for metric, one in metrics.items()
+        ]
+        present.show_table(header, rows, numbers=(1, 2, 3))
     if figures:
         present.show(f"Drawn: {figures / 'curves.svg'}, {figures / 'losses.svg'}")
 

@@ -50,19 +50,14 @@ def show_json(value: Any) -> None:
 
 def show_table(header: Sequence[str], rows: Iterable[Sequence[str]], *, numbers: Sequence[int] = ()) -> None:
     """Print a table; the columns `numbers` are set flush right."""
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(
-        box=None, pad_edge=False, padding=(0, 3, 0, 0), header_style="bold", show_header=any(header)
-    )
-    for number, name in enumerate(header):
-        table.add_column(
-            Text(name), justify="right" if number in numbers else "left", overflow="fold", vertical="top"
-        )
-    for row in rows:
-        table.add_row(*map(Text, row))
-    results().print(table)
+    lines = [header, *rows]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    for line in lines:
+        cells = [
+            f"{cell:>{width}}" if at in numbers else f"{cell:{width}}"
+            for at, (cell, width) in enumerate(zip(line, widths, strict=True))
+        ]
+        show("   ".join(cells).rstrip())
 
 
 def show_facts(facts: Mapping[str, str]) -> None:

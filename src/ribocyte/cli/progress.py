@@ -199,11 +199,13 @@ class DownloadLines:
 
     def __init__(self, name: str) -> None:
         self.name, self.pace, self.start = name, Pace(10 * SELDOM), time.monotonic()
+        self.told = -1
 
     def report(self, done: int, total: int) -> None:
         """Take note of some bytes."""
-        if not (self.pace.due() or done == total):
+        if done == self.told or not (self.pace.due() or done == total):
             return
+        self.told = done
         speed = done / max(time.monotonic() - self.start, 1e-3)
         of = f" of {present.megabytes(total)}" if total else ""
         present.say(f"{self.name}: {present.megabytes(done)}{of}, {present.megabytes(speed)}/s")

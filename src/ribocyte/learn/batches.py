@@ -5,10 +5,15 @@ Which rows depends on (seed, epoch) alone, so a run can be stopped anywhere and 
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
 from ribocyte.learn.splits import Split
+
+Augment = Callable[[Tensor, torch.Generator], Tensor]
+"""Changes a batch of network inputs at random, on their device."""
 
 
 def batch_rows(count: int, batch_size: int, seed: int, epoch: int, smallest: int = 2) -> list[Tensor]:

@@ -19,6 +19,8 @@ from ribocyte.errors import ModelError
 from ribocyte.files import atomic_write
 
 FORMAT = "ribocyte-model/1"
+LARGEST_HEADER = 100_000_000
+"""Bytes; what the safetensors format allows."""
 
 
 class Encoding(Protocol):
@@ -120,7 +122,7 @@ class Predictor:
             name: tensor.detach().cpu().contiguous() for name, tensor in self.network.state_dict().items()
         }
         with atomic_write(path) as stream:
-            stream.write(save(state, metadata={"format": FORMAT, "ribocyte": json.dumps(self.card)}))
+            stream.write(save(state, metadata={"ribocyte": json.dumps({"format": FORMAT, **self.card})}))
 
 
 def read_model(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
@@ -135,13 +137,13 @@ def read_model(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
     _refuse_other_formats(path)
     try:
         with safe_open(path, framework="pt") as stored:
-            metadata = stored.metadata() or {}
-            if metadata.get("format") != FORMAT:
+            # One entry only: the order of several is not kept, and the same model should be the same bytes.
+            card = json.loads((stored.metadata() or {}).get("ribocyte", "{}"))
+            if not isinstance(card, dict) or card.pop("format", None) != FORMAT:
                 raise ModelError(
-                    f"{path}: a safetensors file, but not a ribocyte model",
-                    expected=f"the format {FORMAT}, found {metadata.get('format', 'none')}",
+                    f"{path}: a safetensors file, but not a ribocyte model", expected=f"the format {FORMAT}"
                 )
-            return json.loads(metadata["ribocyte"]), {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118
+            return card, {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118
     except (SafetensorError, KeyError, json.JSONDecodeError) as error:
         raise ModelError(
             f"{path}: damaged or cut short: {error}",
@@ -158,12 +160,15 @@ def _refuse_other_formats(path: Path) -> None:
         raise ModelError(
             f"{path}: cannot be read: {error.strerror}", expected="a model.safetensors, or a run's folder"
         ) from error
-    if head[:1] == b"\x80" or head[:4] == b"PK\x03\x04" or path.suffix in {".pt", ".pth", ".pkl", ".ckpt"}:
+    header = struct.unpack("<Q", head[:8])[0] if len(head) == 9 else 0
+    safe = 0 < header <= LARGEST_HEADER and head[8:] == b"{"
+    pickled = head[:1] == b"\x80" or head[:4] == b"PK\x03\x04"
+    if path.suffix in {".pt", ".pth", ".pkl", ".ckpt"} or (pickled and not safe):
         raise ModelError(
             f"{path}: a pickle or PyTorch archive, which can run any code when it is loaded: refused",
             expected="the model.safetensors of a run",
         )
-    if len(head) < 9 or struct.unpack("<Q", head[:8])[0] > 100_000_000 or head[8:9] != b"{":
+    if not safe:
         raise ModelError(
             f"{path}: not a safetensors file, or damaged", expected="the model.safetensors of a run"
         )

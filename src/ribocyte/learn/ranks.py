@@ -63,9 +63,10 @@ class RankedColumn:
 
 def weighted_correlation(a: Values, b: Values, weights: Values) -> float:
     """Give Pearson's r of rows that count weights[i] times each; NaN where one side is constant."""
-    total = weights.sum()
-    if not total:
+    drawn = weights > 0
+    if not drawn.any() or np.ptp(a[drawn]) == 0 or np.ptp(b[drawn]) == 0:
         return math.nan
+    total = weights.sum()
     a, b = a - weights @ a / total, b - weights @ b / total
     spread = math.sqrt(float(weights @ (a * a)) * float(weights @ (b * b)))
-    return float(weights @ (a * b)) / spread if spread > 0 else math.nan
+    return float(weights @ (a * b)) / spread

@@ -65,7 +65,7 @@ class Run:
         RunError
             If there is something.
         """
-        if not path.exists() or (path.is_dir() and not any(path.iterdir())):
+        if not path.exists() or (path.is_dir() and all(_is_left_over(file) for file in path.iterdir())):
             return
         resumable = (path / "recipe.toml").is_file()
         raise RunError(
@@ -178,7 +178,10 @@ class Run:
         try:
             state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
         except Exception as error:  # torch raises many kinds for a damaged archive
-            raise RunError(f"{path}: damaged: {error}", mend="remove it to begin the run again") from error
+            raise RunError(
+                f"{path}: damaged or cut short ({type(error).__name__})",
+                mend="remove it to begin the run again",
+            ) from error
         return state
 
     @contextlib.contextmanager
@@ -205,8 +208,8 @@ class Run:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError as error:
                 raise WorkError(f"{self.path}: another process is training in this folder") from error
-            for left_over in self.path.glob(".*.part"):  # of a process killed while it wrote
-                left_over.unlink()
+            for file in filter(_is_left_over, self.path.iterdir()):
+                file.unlink()
             yield
 
     def _existing(self, name: str) -> Path:
@@ -218,3 +221,8 @@ class Run:
                 mend="finish it with: ribocyte train … --resume",
             )
         return path
+
+
+def _is_left_over(file: Path) -> bool:
+    """Say whether a file was being written when its process was killed."""
+    return file.name.startswith(".") and file.suffix == ".part"

@@ -17,16 +17,13 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from ribocyte.errors import DataError, InterruptedRunError, RecipeError, RunError, WorkError
-from ribocyte.learn.batches import batch_rows, mix, to_device
+from ribocyte.learn.batches import Augment, batch_rows, mix, to_device
 from ribocyte.learn.measure import PeakMemory, median_seconds
 from ribocyte.learn.objectives import Objective, better
 from ribocyte.learn.predictor import Encoding, Predictor
 from ribocyte.learn.recipe import Training
 from ribocyte.learn.runs import Run
 from ribocyte.learn.splits import Split, Splits
-
-Augment = Callable[[Tensor, torch.Generator], Tensor]
-"""Changes a batch of network inputs at random, on their device."""
 
 
 @dataclass(frozen=True)
@@ -285,10 +282,7 @@ class _Loop:
             "train_loss": loss_sum / max(count, 1.0),
         }
         if not math.isfinite(row["train_loss"]):
-            raise WorkError(
-                f"{self.run.path}: the loss is {row['train_loss']} in epoch {self.epoch + 1}",
-                mend="lower training.learning_rate, or set training.clip=1 or training.precision=32",
-            )
+            raise self._diverged("the loss")
         row |= {f"val_{name}": value for name, value in self._judge(self.val).items()}
         if self.test:
             row |= {f"test_{name}": value for name, value in self._judge(self.test).items()}
@@ -323,9 +317,17 @@ class _Loop:
                     for part in torch.split(split.inputs, batch_size)
                 ]
             )
+        if not bool(outputs.isfinite().all()):
+            raise self._diverged("an output")
         loss = self.objective.total_loss(outputs, split.targets) / self.objective.count(split.targets)
         metrics = self.objective.metrics(outputs.cpu().numpy(), split.targets.cpu().numpy())
         return {"loss": float(loss), **metrics}
+
+    def _diverged(self, what: str) -> WorkError:
+        return WorkError(
+            f"{self.run.path}: {what} is no finite number in epoch {self.epoch + 1}",
+            mend="lower training.learning_rate, or set training.clip=1 or training.precision=32",
+        )
 
     def _all_agree(self, wish: bool) -> bool:
         if self.fabric.world_size == 1:
