@@ -11,6 +11,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from ribocyte.version import VERSION
+
 if TYPE_CHECKING:
     from ribocyte.catalog import Predictor, build_network, load_data, read_recipe
     from ribocyte.errors import RibocyteError
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
     from ribocyte.learn.training import fit
     from ribocyte.pipeline import compare, evaluate, train
 
-__version__ = "0.1.0"
+__version__ = VERSION
 
 _HOMES = {
     "Predictor": "ribocyte.catalog",

@@ -14,7 +14,6 @@ from typing import Any, Self
 import torch
 from torch import Tensor, nn
 
-import ribocyte
 from ribocyte.cells import bloodmnist, images
 from ribocyte.cells import networks as cell_networks
 from ribocyte.errors import ModelError, RecipeError, nearest
@@ -27,6 +26,7 @@ from ribocyte.learn.splits import Info, Splits
 from ribocyte.rna import networks as rna_networks
 from ribocyte.rna import rnacompete
 from ribocyte.rna.encoding import RNAEncoding
+from ribocyte.version import VERSION
 
 
 @dataclass(frozen=True)
@@ -137,7 +137,7 @@ class Predictor(predictor.Predictor):
         except (RecipeError, KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
             raise ModelError(
                 f"{path}: does not fit this version: {str(error).splitlines()[0]}",
-                expected=f"a model of ribocyte {ribocyte.__version__}, found {card.get('version', 'unknown')}",
+                expected=f"a model of ribocyte {VERSION}, found {card.get('version', 'unknown')}",
             ) from error
         if device == "auto":
             device = "cuda" if torch.cuda.is_available() else "cpu"

@@ -10,16 +10,17 @@ from typing import Any, cast
 import torch
 from torch import Tensor
 
-import ribocyte
 from ribocyte import catalog
 from ribocyte.errors import DataError, RunError
 from ribocyte.learn import evaluation, measure, plots
 from ribocyte.learn.evaluation import Difference, Score
+from ribocyte.learn.hardware import make_fabric, settle_precision
 from ribocyte.learn.objectives import Objective
 from ribocyte.learn.recipe import Recipe
 from ribocyte.learn.runs import Run
 from ribocyte.learn.splits import Split, Splits
-from ribocyte.learn.training import Progress, fit, ignore, make_fabric, never, settle_precision
+from ribocyte.learn.training import Progress, fit, ignore, never
+from ribocyte.version import VERSION
 
 
 def train(
@@ -71,7 +72,7 @@ def train(
     if run is None:
         run = Run.create(out, recipe.as_tables()) if fabric.is_global_zero else Run(out)
     card = {
-        "version": ribocyte.__version__,
+        "version": VERSION,
         "recipe": recipe.as_tables(),
         "data": splits.info.as_json(),
     }
@@ -223,7 +224,7 @@ def _facts(run: Run, predictor: catalog.Predictor, splits: Splits, recipe: Recip
     example = predictor.encoding.expand(splits.test.inputs[:8].to(predictor.device))
     return {
         "name": recipe.name,
-        "version": ribocyte.__version__,
+        "version": VERSION,
         "simulated": splits.info.simulated,
         "protocol": splits.info.protocol,
         "outputs": list(splits.info.outputs),

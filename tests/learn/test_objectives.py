@@ -14,7 +14,7 @@ from scipy.stats import pearsonr, spearmanr
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, log_loss, roc_auc_score
 from torch import Tensor, nn
 
-from ribocyte.learn.objectives import Classification, Objective, Regression, better
+from ribocyte.learn.objectives import Classification, Regression, better
 
 NAN = math.nan
 LOSSES = ["mse", "huber", "log-cosh"]
@@ -134,16 +134,6 @@ def test_a_constant_prediction_has_no_correlation(constant: float) -> None:
     assert math.isnan(found["spearman"])
     assert math.isnan(found["pearson"])
     assert found["mse"] > 0
-
-
-@pytest.mark.parametrize("broken", [NAN, math.inf])
-@pytest.mark.parametrize("objective", [Regression(), Classification()])
-def test_outputs_that_are_no_numbers_are_judged_without_a_crash(broken: float, objective: Objective) -> None:
-    outputs = draw(12, 3).numpy()
-    outputs[3] = broken
-    targets = draw(12, 3, seed=1).numpy() if isinstance(objective, Regression) else np.arange(12) % 3
-    for value in objective.metrics(outputs, targets).values():
-        assert isinstance(value, float)
 
 
 # Classification

@@ -60,3 +60,7 @@ def test_a_constant_side_has_no_correlation_whatever_its_value(constant: float, 
 
 def test_no_rows_have_no_correlation() -> None:
     assert math.isnan(weighted_correlation(np.arange(3.0), np.arange(3.0), np.zeros(3)))
+
+
+def test_differences_too_small_to_square_are_no_spread() -> None:
+    assert math.isnan(weighted_correlation(np.array([0, 1e-200, 0]), np.arange(3.0), np.ones(3)))

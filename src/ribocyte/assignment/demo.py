@@ -20,7 +20,6 @@ from typing import Any, cast
 
 import torch
 
-import ribocyte
 from ribocyte import catalog, pipeline
 from ribocyte.assignment.demo_page import compose_page, summarise
 from ribocyte.assignment.page import render_page
@@ -39,6 +38,7 @@ from ribocyte.rna.affinities import rank_affinities
 from ribocyte.rna.assay import STAMP, AssayConfig, write_experiment
 from ribocyte.rna.motifs import known_motifs, occupancy
 from ribocyte.rna.rnacompete import NORM_DATA
+from ribocyte.version import VERSION
 
 RNA_RUNS = ("rna-cnn", "rna-residual")
 """The two networks of question 2; each is called what the catalog calls its kind."""
@@ -265,7 +265,7 @@ def _train(recipe: Recipe, out: Path, data: Path, report: Report, stop: Callable
 def _claim_folder(out: Path, config: DemoConfig) -> None:
     """Make the folder this demo's, or make sure that it is."""
     note = out / "demo.json"
-    wanted = {"what": "SIMULATED demo", "version": ribocyte.__version__, "config": asdict(config)}
+    wanted = {"what": "SIMULATED demo", "version": VERSION, "config": asdict(config)}
     text = json.dumps(wanted, indent=1) + "\n"
     if note.is_file():
         if _read_json(note) != json.loads(text):

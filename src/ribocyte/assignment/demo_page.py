@@ -8,12 +8,12 @@ from pathlib import Path
 
 import torch
 
-import ribocyte
 from ribocyte.assignment.page import Page, Section, TableBlock
 from ribocyte.assignment.phrases import join_words, write_device, write_number, write_score
 from ribocyte.assignment.questions import CELL_RUNS, best_run
 from ribocyte.learn.runs import Run
 from ribocyte.rna.affinities import AffinityRanking
+from ribocyte.version import VERSION
 
 # What one types on real data, in order; the recipes lie in the repository.
 _NEXT = (
@@ -52,9 +52,23 @@ def compose_page(
             f"seven measured RNAs with a Spearman of {ranked}."
         ),
         sections=(*answers, _describe_making(runs), _describe_next()),
-        footer=f"Made by `ribocyte demo`, ribocyte {ribocyte.__version__}.",
+        footer=f"Made by `ribocyte demo`, ribocyte {VERSION}.",
         simulated=True,
     )
+
+
+def summarise(out: Path, runs: Mapping[str, Run], rankings: Mapping[str, AffinityRanking]) -> tuple[str, ...]:
+    """Give the lines to print at the end: what was found, what was made and where, what to do next."""
+    lines = ["SIMULATED: every number here comes from simulated data, none from a measurement."]
+    for name in CELL_RUNS:
+        value, interval = write_score(runs[name].scores["test"]["accuracy"], 1, 100)
+        lines.append(f"  {name:17} test accuracy {value} % ({interval})")
+    for name, ranking in rankings.items():
+        value, interval = write_score(runs[name].scores["test"]["pearson"])
+        known = f"ranks 7 known affinities with Spearman {write_number(ranking.spearman, 2)}"
+        lines.append(f"  {name:17} test Pearson {value} ({interval}), {known}")
+    made = (f"Made: {out / 'index.html'}", f"      {out / 'runs'} (six runs), {out / 'figures'}")
+    return (*lines, *made, "Next, on real data:", *(f"  {command}" for command in _NEXT))
 
 
 def _describe_making(runs: Mapping[str, Run]) -> Section:
@@ -74,8 +88,9 @@ def _describe_making(runs: Mapping[str, Run]) -> Section:
             "Every run is a folder beside this page: its complete `recipe.toml`, the history of its epochs, its scores "
             "with intervals, its predictions for the test split, its figures, and the model, ready for new inputs. "
             "Typed in this page's folder, `ribocyte train runs/pooled-logits/recipe.toml --data data --out again` "
-            "gives the same run once more, and `ribocyte predict runs/rna-residual AGAUUGCAUGUAAGGCUUACG` asks a model.",
-            f"ribocyte {ribocyte.__version__}, PyTorch {torch.__version__}, Python {platform.python_version()}, "
+            "gives the same run once more, and `ribocyte predict runs/rna-residual AGAUUGCAUGUAAGGCUUACG` asks a "
+            "model.",
+            f"ribocyte {VERSION}, PyTorch {torch.__version__}, Python {platform.python_version()}, "
             f"{platform.system()} on {_processor()}; {write_device(first['cost'])}; seed "
             f"{first['seed']}; training took {_duration(runs)} in all.",
         ),
@@ -101,20 +116,6 @@ def _describe_next() -> Section:
         ),
         commands=_NEXT,
     )
-
-
-def summarise(out: Path, runs: Mapping[str, Run], rankings: Mapping[str, AffinityRanking]) -> tuple[str, ...]:
-    """Give the lines to print at the end: what was found, what was made and where, what to do next."""
-    lines = ["SIMULATED: every number here comes from simulated data, none from a measurement."]
-    for name in CELL_RUNS:
-        value, interval = write_score(runs[name].scores["test"]["accuracy"], 1, 100)
-        lines.append(f"  {name:17} test accuracy {value} % ({interval})")
-    for name, ranking in rankings.items():
-        value, interval = write_score(runs[name].scores["test"]["pearson"])
-        known = f"ranks 7 known affinities with Spearman {write_number(ranking.spearman, 2)}"
-        lines.append(f"  {name:17} test Pearson {value} ({interval}), {known}")
-    made = (f"Made: {out / 'index.html'}", f"      {out / 'runs'} (six runs), {out / 'figures'}")
-    return (*lines, *made, "Next, on real data:", *(f"  {command}" for command in _NEXT))
 
 
 def _duration(runs: Mapping[str, Run]) -> str:

@@ -10,9 +10,9 @@ from typing import Annotated
 
 import typer
 
-import ribocyte
 from ribocyte.cli import applying, data, judging, training
 from ribocyte.cli.guard import Command
+from ribocyte.version import VERSION
 
 app = typer.Typer(
     name="ribocyte",
@@ -44,7 +44,7 @@ def main() -> None:
 
 def _show_version(wanted: bool) -> None:
     if wanted:
-        typer.echo(f"ribocyte {ribocyte.__version__}")
+        typer.echo(f"ribocyte {VERSION}")
         raise typer.Exit
 
 

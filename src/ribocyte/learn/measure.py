@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import resource
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
@@ -94,15 +94,17 @@ class PeakMemory:
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
 
 
-def median_seconds(work: Callable[[], object], repetitions: int, device: torch.device) -> float:
-    """Time a piece of work after one warm-up; the median of some repetitions."""
+def fastest_seconds(
+    works: Sequence[Callable[[], object]], repetitions: int, device: torch.device
+) -> list[float]:
+    """Time pieces of work in turn; the fastest repetition of each, which other processes disturbed least."""
 
-    def timed() -> float:
+    def timed(work: Callable[[], object]) -> float:
         start = time.perf_counter()
         work()
         if device.type == "cuda":
             torch.cuda.synchronize(device)
         return time.perf_counter() - start
 
-    timed()
-    return sorted(timed() for _ in range(repetitions))[repetitions // 2]
+    rounds = [[timed(work) for work in works] for _ in range(repetitions + 1)]
+    return [min(times) for times in zip(*rounds[1:], strict=True)]  # the first round warms up

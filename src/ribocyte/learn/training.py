@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
-import contextlib
 import copy
 import math
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, cast
 
 import torch
 from lightning_fabric import Fabric
-from lightning_fabric.plugins import MixedPrecision, Precision
 from torch import Tensor, nn
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.optim.swa_utils import get_ema_multi_avg_fn
 
-from ribocyte.errors import DataError, InterruptedRunError, RecipeError, RunError, WorkError
+from ribocyte.errors import DataError, InterruptedRunError, RunError, WorkError
 from ribocyte.learn.batches import Augment, batch_rows, mix, to_device
-from ribocyte.learn.measure import PeakMemory, median_seconds
+from ribocyte.learn.hardware import (
+    default_generator,
+    make_fabric,
+    own_randomness,
+    random_state,
+    set_random_state,
+    settle_precision,
+)
+from ribocyte.learn.measure import PeakMemory
 from ribocyte.learn.objectives import Objective, better
 from ribocyte.learn.predictor import Encoding, Predictor
 from ribocyte.learn.recipe import Training
@@ -57,21 +63,6 @@ def ignore(_: Progress) -> None:
 def never() -> bool:
     """Never ask to stop."""
     return False
-
-
-def make_fabric(training: Training) -> Fabric:
-    """Set up device, precision and processes as a recipe asks, and start the processes.
-
-    Several processes are several copies of the calling program, each training on its part of every batch.
-    """
-    fabric = Fabric(
-        accelerator=_accelerator(training.device),
-        devices=training.processes,
-        strategy="ddp" if training.processes > 1 else "auto",
-        plugins=_precision(training),
-    )
-    fabric.launch()
-    return fabric
 
 
 def fit(
@@ -130,7 +121,7 @@ def fit(
     """
     training = settle_precision(training, network, splits, encoding=encoding, objective=objective)
     fabric = fabric or make_fabric(training)
-    with _own_randomness(fabric.device):
+    with own_randomness(fabric.device):
         loop = _Loop(network, splits, encoding, objective, training, run, augment, fabric)
         loop.restore()
         while not loop.done:
@@ -140,30 +131,6 @@ def fit(
                 loop.keep(card)
         loop.keep(card)
         return loop.best_model(card)
-
-
-def settle_precision(
-    training: Training, network: nn.Module, splits: Splits, *, encoding: Encoding, objective: Objective
-) -> Training:
-    """Replace ``precision = "auto"`` by what is faster here, measured on a few steps of a copy of the network."""
-    if training.precision != "auto":
-        return training
-    if training.processes > 1:
-        return replace(training, precision="bf16" if _accelerator(training.device) == "cuda" else "32")
-    device = torch.device("cuda" if _accelerator(training.device) == "cuda" else "cpu")
-    rows = torch.arange(min(training.batch_size, len(splits.train)))
-    inputs, targets = splits.train.inputs[rows].to(device), splits.train.targets[rows].to(device)
-    trial = copy.deepcopy(network).to(device).train()
-
-    def step(bf16: bool) -> None:
-        with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
-            outputs = trial(encoding.expand(inputs))
-        objective.total_loss(outputs.float(), targets).backward()  # type: ignore[no-untyped-call]
-
-    with _own_randomness(device):
-        full = median_seconds(lambda: step(False), 5, device)
-        half = median_seconds(lambda: step(True), 5, device)
-    return replace(training, precision="bf16" if half < 0.9 * full else "32")
 
 
 def rate(training: Training, step: int, steps: int) -> float:
@@ -201,11 +168,7 @@ class _Loop:
         self.test = to_device(splits.test, self.device) if training.score_test_each_epoch else None
         self.model, self.optimizer = fabric.setup(network, _optimizer(network.to(self.device), training))
         self.network = network
-        self.average = (
-            AveragedModel(network, multi_avg_fn=_moving_average(training.average), use_buffers=True)
-            if training.average
-            else None
-        )
+        self.average = copy.deepcopy(network) if training.average else None
         self.memory = PeakMemory(self.device)
         self.epoch = self.step = 0
         self.loss = torch.zeros(2, device=self.device)  # sum, count; read once an epoch
@@ -223,7 +186,7 @@ class _Loop:
     @property
     def scored(self) -> nn.Module:
         """The network that is judged and saved: the averaged one where there is one."""
-        return self.average.module if self.average else self.network
+        return self.average or self.network
 
     def train_epoch(self, report: Callable[[Progress], None], stop: Callable[[], bool]) -> None:
         """Take the steps that are left of this epoch."""
@@ -255,7 +218,7 @@ class _Loop:
             group["lr"] = rate(self.training, step, steps * self.training.epochs)
         inputs = self.encoding.expand(self.train.inputs[rows])
         if self.augment:
-            inputs = self.augment(inputs, _generator(self.device))
+            inputs = self.augment(inputs, default_generator(self.device))
         targets = self.train.targets[rows]
         total = self.objective.total_loss(self.model(inputs).float(), targets)
         # Gradients are averaged over processes, so each divides by its share of what the whole batch holds.
@@ -268,7 +231,8 @@ class _Loop:
             )
         self.optimizer.step()
         if self.average:
-            self.average.update_parameters(self.network)
+            # A short memory at first, so that the random beginning is soon forgotten.
+            _move_average(self.average, self.network, min(self.training.average, (1 + step) / (10 + step)))
         with torch.no_grad():
             self.loss += torch.stack([total.detach(), self.objective.count(targets)])
 
@@ -368,7 +332,7 @@ class _Loop:
                 "loss": self.loss,
                 "best": self.best,
                 "history": self.history,
-                "random": _random_state(self.device),
+                "random": random_state(self.device),
                 "fingerprint": self.fingerprint,
             }
         )
@@ -392,7 +356,7 @@ class _Loop:
         self.epoch, self.step, self.spent = state["epoch"], state["step"], state["spent"]
         self.loss = state["loss"].to(self.device)
         self.best, self.history = state["best"], state["history"]
-        _set_random_state(state["random"], self.device)
+        set_random_state(state["random"], self.device)
 
     def best_model(self, card: dict[str, Any]) -> Predictor:
         """Give the best network by validation, with its encoding and its facts."""
@@ -418,46 +382,12 @@ def _optimizer(network: nn.Module, training: Training) -> torch.optim.Optimizer:
     return torch.optim.SGD(groups, lr=training.learning_rate, momentum=0.9, nesterov=True, fused=True)
 
 
-def _precision(training: Training) -> Precision:
-    """Make Fabric's precision plugin ourselves: by name, Fabric would announce it in the log."""
-    if training.precision == "bf16":
-        return MixedPrecision("bf16-mixed", _accelerator(training.device))
-    return Precision()
-
-
-def _accelerator(device: str) -> str:
-    if device == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    if device == "cuda" and not torch.cuda.is_available():
-        raise RecipeError("training.device = 'cuda': no GPU that PyTorch can use", expected="auto or cpu")
-    return device
-
-
-def _moving_average(decay: float) -> Callable[..., None]:
-    average: Callable[..., None] = get_ema_multi_avg_fn(decay)  # type: ignore[no-untyped-call]
-    return average
-
-
-def _generator(device: torch.device) -> torch.Generator:
-    """Give the device's own generator, so that one saved state covers dropout and augmentation."""
-    if device.type == "cuda":
-        return torch.cuda.default_generators[device.index or 0]
-    return torch.default_generator
-
-
-def _random_state(device: torch.device) -> dict[str, Tensor]:
-    state = {"cpu": torch.get_rng_state()}
-    return {**state, "cuda": torch.cuda.get_rng_state(device)} if device.type == "cuda" else state
-
-
-def _set_random_state(state: dict[str, Tensor], device: torch.device) -> None:
-    torch.set_rng_state(state["cpu"])
-    if device.type == "cuda" and "cuda" in state:
-        torch.cuda.set_rng_state(state["cuda"], device)
-
-
-@contextlib.contextmanager
-def _own_randomness(device: torch.device) -> Iterator[None]:
-    """Leave the caller's random state as it was found."""
-    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        yield
+@torch.no_grad()
+def _move_average(average: nn.Module, network: nn.Module, decay: float) -> None:
+    """Move averaged weights and statistics towards the network's; whole numbers are taken over."""
+    pairs = list(zip(average.state_dict().values(), network.state_dict().values(), strict=True))
+    means = [pair for pair in pairs if pair[0].is_floating_point()]
+    get_ema_multi_avg_fn(decay)([mean for mean, _ in means], [now for _, now in means], 0)  # type: ignore[no-untyped-call]
+    for kept, now in pairs:
+        if not kept.is_floating_point():
+            kept.copy_(now)

@@ -18,12 +18,12 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-import ribocyte
 from ribocyte.errors import DataError, RecipeError
 from ribocyte.files import atomic_write, write_text
 from ribocyte.learn.recipe import check
 from ribocyte.rna.alphabet import LETTERS, tokens
 from ribocyte.rna.motifs import RBFOX1_KD, Array, Motif, association, occupancy
+from ribocyte.version import VERSION
 
 STAMP = "SIM_"
 """What every probe's and experiment's name begins with when it is simulated."""
@@ -222,7 +222,7 @@ def describe(table: pl.DataFrame, motifs: Sequence[Motif], config: AssayConfig) 
     """Give all that is needed to repeat a simulation, as JSON values."""
     return {
         "what": "SIMULATED by ribocyte.rna.assay: not a measurement",
-        "version": ribocyte.__version__,
+        "version": VERSION,
         "table": TABLE,
         "probes": {name: int((table["Probe_Set"] == name).sum()) for name in ("SetA", "SetB")},
         "assay": {**asdict(config), "lengths": list(config.lengths)},

@@ -1,0 +1,101 @@
+"""What a training runs on: device, precision, processes, and the random state of each."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+from collections.abc import Iterator
+from dataclasses import replace
+
+import torch
+from lightning_fabric import Fabric
+from lightning_fabric.plugins import MixedPrecision, Precision
+from torch import Tensor, nn
+
+from ribocyte.errors import RecipeError
+from ribocyte.learn.measure import fastest_seconds
+from ribocyte.learn.objectives import Objective
+from ribocyte.learn.predictor import Encoding
+from ribocyte.learn.recipe import Training
+from ribocyte.learn.splits import Splits
+
+
+def make_fabric(training: Training) -> Fabric:
+    """Set up device, precision and processes as a recipe asks, and start the processes.
+
+    Several processes are several copies of the calling program, each training on its part of every batch.
+    """
+    fabric = Fabric(
+        accelerator=_accelerator(training.device),
+        devices=training.processes,
+        strategy="ddp" if training.processes > 1 else "auto",
+        plugins=_precision(training),
+    )
+    fabric.launch()
+    return fabric
+
+
+def settle_precision(
+    training: Training, network: nn.Module, splits: Splits, *, encoding: Encoding, objective: Objective
+) -> Training:
+    """Replace ``precision = "auto"`` by what is faster here, measured on a few steps of a copy of the network."""
+    if training.precision != "auto":
+        return training
+    if training.processes > 1:
+        return replace(training, precision="bf16" if _accelerator(training.device) == "cuda" else "32")
+    device = torch.device("cuda" if _accelerator(training.device) == "cuda" else "cpu")
+    rows = torch.arange(min(training.batch_size, len(splits.train)))
+    inputs, targets = splits.train.inputs[rows].to(device), splits.train.targets[rows].to(device)
+    trial = copy.deepcopy(network).to(device).train()
+
+    def step(bf16: bool) -> None:
+        with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
+            outputs = trial(encoding.expand(inputs))
+        objective.total_loss(outputs.float(), targets).backward()  # type: ignore[no-untyped-call]
+
+    with own_randomness(device):
+        full, half = fastest_seconds([lambda: step(False), lambda: step(True)], 7, device)
+    return replace(training, precision="bf16" if half < 0.9 * full else "32")
+
+
+def _precision(training: Training) -> Precision:
+    """Make Fabric's precision plugin ourselves: by name, Fabric would announce it in the log."""
+    if training.precision == "bf16":
+        return MixedPrecision("bf16-mixed", _accelerator(training.device))
+    return Precision()
+
+
+def _accelerator(device: str) -> str:
+    if device == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    if device == "cuda" and not torch.cuda.is_available():
+        raise RecipeError("training.device = 'cuda': no GPU that PyTorch can use", expected="auto or cpu")
+    return device
+
+
+def default_generator(device: torch.device) -> torch.Generator:
+    """Give the device's own generator, so that one saved state covers dropout and augmentation."""
+    if device.type == "cuda":
+        generator: torch.Generator = torch.cuda.default_generators[device.index or 0]
+        return generator
+    return torch.default_generator
+
+
+def random_state(device: torch.device) -> dict[str, Tensor]:
+    """Give the state of every generator a training on this device draws from."""
+    state = {"cpu": torch.get_rng_state()}
+    return {**state, "cuda": torch.cuda.get_rng_state(device)} if device.type == "cuda" else state
+
+
+def set_random_state(state: dict[str, Tensor], device: torch.device) -> None:
+    """Go back to what `random_state` gave."""
+    torch.set_rng_state(state["cpu"])
+    if device.type == "cuda" and "cuda" in state:
+        torch.cuda.set_rng_state(state["cuda"], device)
+
+
+@contextlib.contextmanager
+def own_randomness(device: torch.device) -> Iterator[None]:
+    """Leave the caller's random state as it was found."""
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        yield
