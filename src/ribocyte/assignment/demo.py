@@ -115,8 +115,8 @@ def run_demo(
 ) -> DemoResult:
     """Simulate, train, compare, and write the page; or go on where an earlier call stopped.
 
-    The same configuration gives the same numbers on the same machine, times aside. Whatever is there already
-    is used again: data that are whole, runs that are finished or begun.
+    The same configuration gives the same numbers on the same machine with as many threads, times aside.
+    Whatever is there already is used again: data that are whole, runs that are finished or begun.
 
     Parameters
     ----------

@@ -88,8 +88,8 @@ def _describe_making(runs: Mapping[str, Run]) -> Section:
             "Every run is a folder beside this page: its complete `recipe.toml`, the history of its epochs, its scores "
             "with intervals, its predictions for the test split, its figures, and the model, ready for new inputs. "
             "Typed in this page's folder, `ribocyte train runs/pooled-logits/recipe.toml --data data --out again` "
-            "gives the same run once more, and `ribocyte predict runs/rna-residual AGAUUGCAUGUAAGGCUUACG` asks a "
-            "model.",
+            "trains one again, to the same bits with as many threads, and `ribocyte predict runs/rna-residual "
+            "AGAUUGCAUGUAAGGCUUACG` asks a model.",
             f"ribocyte {VERSION}, PyTorch {torch.__version__}, Python {platform.python_version()}, "
             f"{platform.system()} on {_processor()}; {write_device(first['cost'])}; seed "
             f"{first['seed']}; training took {_duration(runs)} in all.",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -54,6 +55,7 @@ def train(
     if resume and Run(folder).finished:
         present.say(f"{folder}: finished already; nothing to do")
     _use_threads(threads)
+    _quieten_fabric()
     with StopRequest() as stop, watch_training(wanted.objective.best) as report:
         try:
             run = pipeline.train(wanted, folder, data=data, resume=resume, report=report, stop=stop)
@@ -108,6 +110,11 @@ def _use_threads(threads: int | None) -> None:
 
     if threads is not None:
         torch.set_num_threads(threads)
+
+
+def _quieten_fabric() -> None:
+    """Keep Lightning's announcements out of our messages; its warnings stay."""
+    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
 
 
 def _interrupted(problem: str, folder: Path, data: Path | None, threads: int | None) -> InterruptedRunError:

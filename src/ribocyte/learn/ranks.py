@@ -69,4 +69,4 @@ def weighted_correlation(a: Values, b: Values, weights: Values) -> float:
     total = weights.sum()
     a, b = a - weights @ a / total, b - weights @ b / total
     spread = math.sqrt(float(weights @ (a * a)) * float(weights @ (b * b)))
-    return float(weights @ (a * b)) / spread
+    return float(weights @ (a * b)) / spread if spread > 0 else math.nan  # squares of tiny numbers vanish
