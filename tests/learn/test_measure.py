@@ -74,12 +74,17 @@ def test_peak_memory_sees_what_was_used_in_its_period() -> None:
     assert memory.read() > used + 80
 
 
-def test_the_median_ignores_one_slow_repetition() -> None:
-    calls: list[int] = []
+def test_pieces_of_work_are_timed_in_turn_and_a_disturbance_is_ignored() -> None:
+    calls: list[str] = []
 
-    def work() -> None:
-        calls.append(1)
-        time.sleep(0.2 if len(calls) == 3 else 0.001)
+    def short() -> None:
+        calls.append("short")
+        time.sleep(0.2 if len(calls) == 5 else 0.001)
 
-    assert measure.fastest_seconds([work], 5, torch.device("cpu"))[0] < 0.1
-    assert len(calls) == 6  # one to warm up
+    def long() -> None:
+        calls.append("long")
+        time.sleep(0.02)
+
+    quick, slow = measure.fastest_seconds([short, long], 3, torch.device("cpu"))
+    assert quick < slow < 0.15
+    assert calls == ["short", "long"] * 4  # one round to warm up

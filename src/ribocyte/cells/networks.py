@@ -121,7 +121,9 @@ class _ResidualBlock(nn.Module):
             nn.Conv2d(outputs, outputs, 3, padding=1, bias=False),
         )
         plain = stride == 1 and inputs == outputs
-        shrink = nn.AvgPool2d(stride, ceil_mode=True, count_include_pad=False) if stride > 1 else nn.Identity()
+        shrink = (
+            nn.AvgPool2d(stride, ceil_mode=True, count_include_pad=False) if stride > 1 else nn.Identity()
+        )
         self.shortcut = (
             nn.Identity() if plain else nn.Sequential(shrink, nn.Conv2d(inputs, outputs, 1, bias=False))
         )

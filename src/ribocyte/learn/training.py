@@ -106,7 +106,8 @@ def fit(
     fabric : Fabric, optional
         Device, precision and processes; made from `training` where not given.
     checkpoint_seconds : float
-        Write a checkpoint at the first end of an epoch this long after the last one.
+        Write a checkpoint at the first end of an epoch this long after the last one, or later where writing
+        is slow.
 
     Raises
     ------
@@ -127,7 +128,7 @@ def fit(
         while not loop.done:
             loop.train_epoch(report, stop)
             loop.judge_epoch(report)
-            if not loop.done and loop.since_checkpoint() >= checkpoint_seconds:
+            if not loop.done and loop.is_checkpoint_due(checkpoint_seconds):
                 loop.keep(card)
         loop.keep(card)
         return loop.best_model(card)
@@ -175,7 +176,7 @@ class _Loop:
         self.spent = 0.0  # seconds of this epoch before the last interruption
         self.best: dict[str, Any] = {}
         self.history: list[dict[str, float]] = []
-        self.written = time.monotonic()
+        self.written, self.writing = time.monotonic(), 0.0
 
     @property
     def done(self) -> bool:
@@ -308,15 +309,17 @@ class _Loop:
             mend=f"go on with: ribocyte train {self.run.path / 'recipe.toml'} --out {self.run.path} --resume",
         )
 
-    def since_checkpoint(self) -> float:
-        """Seconds since the last checkpoint."""
-        return time.monotonic() - self.written
+    def is_checkpoint_due(self, seconds: float) -> bool:
+        """Say whether a checkpoint is due: at most a twentieth of the time goes into writing them."""
+        return time.monotonic() - self.written >= max(seconds, 20 * self.writing)
 
     def keep(self, card: dict[str, Any]) -> None:
         """Write the checkpoint and the best model so far."""
+        start = time.monotonic()
         if self.fabric.is_global_zero:
             self._write_checkpoint()
             self.best_model(card).save(self.run.model)
+        self.written, self.writing = time.monotonic(), time.monotonic() - start
 
     def _write_checkpoint(self) -> None:
         if not self.fabric.is_global_zero:
@@ -336,7 +339,6 @@ class _Loop:
                 "fingerprint": self.fingerprint,
             }
         )
-        self.written = time.monotonic()
 
     def restore(self) -> None:
         """Go back to the run's checkpoint, where there is one."""
