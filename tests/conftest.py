@@ -12,7 +12,12 @@ import torch
 from jaxtyping import install_import_hook
 
 # The shapes in annotations are checked here and nowhere else; the hook must be in place before the import.
-SHAPED = ["ribocyte.rna.networks", "ribocyte.cells.networks", "ribocyte.rna.alphabet"]
+SHAPED = [
+    "ribocyte.cells.networks",
+    "ribocyte.learn.objectives",
+    "ribocyte.rna.alphabet",
+    "ribocyte.rna.networks",
+]
 install_import_hook(SHAPED, "beartype.beartype")
 
 REAL_DATA = os.environ.get("RIBOCYTE_DATA")
