@@ -48,6 +48,9 @@ def test_the_assignments_network_is_the_one_it_describes(config: CellCNNConfig) 
     ours, theirs = CellCNN(config, 8, side).double(), literal(config, side).double()
     for mine, other in zip(weights(ours), weights(theirs), strict=True):
         other.load_state_dict(mine.state_dict())
+    first = weights(theirs)[3]  # ours flattens pixel by pixel, nn.Flatten channel by channel
+    pixels = first.in_features // 128
+    first.weight.data = first.weight.data.view(256, pixels, 128).transpose(1, 2).reshape(256, -1)
     given, other_given = (images(side=side).double().requires_grad_() for _ in range(2))
     outputs, expected = ours(given), theirs(other_given)
     torch.testing.assert_close(outputs, expected)
@@ -55,6 +58,7 @@ def test_the_assignments_network_is_the_one_it_describes(config: CellCNNConfig) 
     nn.functional.cross_entropy(outputs, targets).backward()
     nn.functional.cross_entropy(expected, targets).backward()
     torch.testing.assert_close(given.grad, other_given.grad)
+    first.weight.grad = first.weight.grad.view(256, 128, pixels).transpose(1, 2).reshape(256, -1)
     for mine, other in zip(weights(ours), weights(theirs), strict=True):
         torch.testing.assert_close(mine.weight.grad, other.weight.grad)
         torch.testing.assert_close(mine.bias.grad, other.bias.grad)

@@ -45,14 +45,14 @@ class CellCNN(nn.Module):
             layers += [nn.MaxPool2d(2), nn.ReLU()] if config.pool else [nn.ReLU()]
         side = size // 8 if config.pool else size
         self.features = channels_last(nn.Sequential(*layers))
-        self.classify = nn.Sequential(
-            nn.Flatten(), nn.Linear(128 * side * side, 256), nn.ReLU(), nn.Linear(256, classes)
-        )
+        self.classify = nn.Sequential(nn.Linear(128 * side * side, 256), nn.ReLU(), nn.Linear(256, classes))
         self.end = nn.Softmax(dim=1) if config.softmax else nn.Identity()
 
     def forward(self, images: Images) -> Classes:
         """Give logits, or probabilities where the network ends in a softmax."""
-        out: Tensor = self.end(self.classify(self.features(images)))
+        # Flattened in the order in which the channels-last maps lie in memory: any order will do, this is free.
+        flat = self.features(images).permute(0, 2, 3, 1).flatten(1)
+        out: Tensor = self.end(self.classify(flat))
         return out
 
 
