@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 import resource
 import time
 from pathlib import Path
@@ -69,9 +70,16 @@ def test_peak_memory_sees_what_was_used_in_its_period() -> None:
     memory.reset()
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     used = pages * resource.getpagesize() / 1e6
-    block = torch.ones(25_000_000)  # 100 MB
-    del block
+    with mmap.mmap(-1, 100_000_000) as block:  # not malloc, which may have 100 MB at hand
+        block.write(b"1" * 100_000_000)
     assert memory.read() > used + 80
+
+
+def compute(seconds: float) -> None:
+    """Keep the processor busy."""
+    end = time.process_time() + seconds
+    while time.process_time() < end:
+        pass
 
 
 def test_pieces_of_work_are_timed_in_turn_and_a_disturbance_is_ignored() -> None:
@@ -79,12 +87,13 @@ def test_pieces_of_work_are_timed_in_turn_and_a_disturbance_is_ignored() -> None
 
     def short() -> None:
         calls.append("short")
-        time.sleep(0.2 if len(calls) == 5 else 0.001)
+        compute(0.05 if len(calls) == 5 else 0.001)
 
     def long() -> None:
         calls.append("long")
-        time.sleep(0.02)
+        time.sleep(0.05)  # others have the processor: not our time
+        compute(0.01)
 
     quick, slow = measure.fastest_seconds([short, long], 3, torch.device("cpu"))
-    assert quick < slow < 0.15
+    assert quick < slow < 0.04
     assert calls == ["short", "long"] * 4  # one round to warm up

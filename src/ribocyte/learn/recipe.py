@@ -48,7 +48,8 @@ class Training:
         Score the test split after every epoch, as the assignment's first question plots it. Nothing is ever
         chosen by it.
     precision : {"auto", "32", "bf16"}
-        ``auto`` times a few steps of the network itself in both and takes bf16 where it is faster by a tenth.
+        ``auto`` times a few steps of the network itself in both and takes bf16 where it is faster by a tenth;
+        the run's recipe records the choice. Name one where two runs must agree bit for bit.
         Several processes do not measure: they take bf16 on a GPU and 32 on a CPU.
     device : {"auto", "cpu", "cuda"}
         ``auto`` takes a GPU where there is one.

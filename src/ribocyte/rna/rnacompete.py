@@ -70,7 +70,7 @@ class RNAcompeteConfig:
         Fraction of Set A that validates.
     """
 
-    experiments: tuple[str, ...] = ("RBFOX1",)
+    experiments: tuple[str, ...] = ("RNCMPT00168",)
     protocol: Protocol = "strict"
     length: int = 41
     validation: float = 0.2
