@@ -134,10 +134,23 @@ class Predictor(predictor.Predictor):
             network = NETWORKS[recipe.model_kind].build(recipe.model, info)
             network.load_state_dict(weights)
             encoding = make_encoding(recipe, info)
-        except (RecipeError, KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+        except (
+            RecipeError,
+            KeyError,
+            TypeError,
+            ValueError,
+            AttributeError,
+            RuntimeError,
+            MemoryError,
+        ) as error:
+            reason = " ".join(line.strip() for line in str(error).splitlines()) or type(error).__name__
+            found = card.get("version", "unknown")
+            other = found != VERSION
             raise ModelError(
-                f"{path}: does not fit this version: {str(error).splitlines()[0]}",
-                expected=f"a model of ribocyte {VERSION}, found {card.get('version', 'unknown')}",
+                f"{path}: does not fit {'this version' if other else 'its own description'}: {reason[:300]}",
+                expected=f"a model of ribocyte {VERSION}, found {found}"
+                if other
+                else "the file as it was saved",
             ) from error
         if device == "auto":
             device = "cuda" if torch.cuda.is_available() else "cpu"

@@ -132,11 +132,12 @@ def fetch(source: Source, directory: Path, progress: Progress | None = None) -> 
     """
     import pooch
     import requests
+    from pooch.hashes import hash_matches
 
     target = directory / source.name
     recorded = target.with_name(target.name + ".sha256")
     known = source.checksum or (f"sha256:{recorded.read_text().split()[0]}" if recorded.is_file() else None)
-    if target.is_file() and known and not pooch.hash_matches(target, known, strict=False):
+    if target.is_file() and known and not hash_matches(target, known, strict=False):
         raise DataError(
             f"{target}: is there, but is not the published file",
             expected=f"checksum {known}",
@@ -169,7 +170,9 @@ class _PoochProgress:
         self.report, self.total, self.done = report, 0, 0
 
     def update(self, count: int) -> None:
-        self.done += count
+        self.done = min(
+            self.done + count, self.total or self.done + count
+        )  # the last piece counts as a whole one
         self.report(self.done, self.total)
 
     def reset(self) -> None:

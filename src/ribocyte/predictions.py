@@ -114,7 +114,7 @@ def _read_cells(
             skip(error)
         else:
             count += 1
-            yield str(path), pixels
+            yield os.fsencode(path).decode(errors="replace"), pixels  # a name may be no UTF-8
     if not count:
         raise DataError(f"{', '.join(inputs)}: no image that can be read")
 

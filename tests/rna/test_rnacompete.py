@@ -375,7 +375,7 @@ def test_the_real_workbook_knows_what_is_ambiguous(data_root: Path) -> None:
     with pytest.raises(DataError, match=r"'HuR' means 5 experiments"):
         load(RNAcompeteConfig(("HuR",)), data_root)
     with pytest.raises(DataError, match=r"'RBFOX1' is RNCMPT00168 .*not in this table"):
-        load(RNAcompeteConfig(), data_root)
+        load(RNAcompeteConfig(("RBFOX1",)), data_root)
 
 
 # Bad input

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import shutil
 import sys
 import tempfile
@@ -54,6 +55,7 @@ def predict(
     wanted: Annotated[
         Format | None, typer.Option("--format", help="How.", show_default="by --out, else tsv")
     ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
     skip_bad: Annotated[
         bool, typer.Option("--skip-bad", help="Leave out images that cannot be read, and say which.")
     ] = False,
@@ -66,8 +68,8 @@ def predict(
     from ribocyte import predictions
     from ribocyte.catalog import Predictor
 
-    form = _settle_format(wanted, out)
-    _refuse_to_replace(out, [model, *map(Path, inputs)])
+    form = _settle_format(Format.json if as_json else wanted, out)
+    _refuse_to_replace(out, [str(model), *inputs])
     predictor = Predictor.load(model)
     skip = (lambda error: present.warn(f"left out: {error}")) if skip_bad else None
     rows = predictions.read_inputs(predictor, inputs, sys.stdin.buffer, skip)
@@ -110,9 +112,9 @@ def _settle_format(wanted: Format | None, out: Path | None) -> Format:
     return form
 
 
-def _refuse_to_replace(out: Path | None, inputs: list[Path]) -> None:
-    for path in inputs:
-        if out and out.exists() and path.exists() and out.samefile(path):
+def _refuse_to_replace(out: Path | None, inputs: list[str]) -> None:
+    for given in inputs:  # a long sequence is no possible path: Path.exists fails on it
+        if out and out.exists() and os.path.exists(given) and out.samefile(given):  # noqa: PTH110
             raise RequestError(f"{out}: is an input as well", expected="another file to write")
 
 

@@ -57,6 +57,7 @@ def status(data: options.Data = None, as_json: options.Json = False) -> None:
 def fetch(
     name: Annotated[str, typer.Argument(help="rnacompete, bloodmnist, or all.", show_default=False)],
     data: options.Data = None,
+    as_json: options.Json = False,
 ) -> None:
     """Download from the official address.
 
@@ -64,14 +65,22 @@ def fetch(
     """
     chosen = _choose(name)
     folder = files.data_directories(data)[0][1]
+    fetched = []
     for source in (source for collection in chosen.values() for source in collection.sources):
         if source.url:
-            _fetch(source, folder)
+            fetched.append(_fetch(source, folder))
         elif files.find(source, folder) is None:
             present.say(
                 f"{source.name}: no address to fetch it from; place it by hand at {folder / source.name} "
                 f"({source.about})"
             )
+    if as_json:
+        present.show_json(fetched)
+        return
+    for file in fetched:
+        present.show(f"{file['path']}: {file['how']}")
+        if file["sha256"]:
+            present.show(f"    SHA-256 {file['sha256']}")
 
 
 def check(
@@ -123,6 +132,7 @@ def simulate(
             "--set", metavar="KEY=VALUE", help="Change the simulation, as in noise=0.2 or train=500."
         ),
     ] = None,
+    as_json: options.Json = False,
 ) -> None:
     """Make simulated data, no download.
 
@@ -139,6 +149,9 @@ def simulate(
     else:
         _simulate_cells(path, proteins, changes)
         recipe, change = "recipes/cells/pooled-logits.toml", ""
+    if as_json:
+        present.show_json({"path": path, "simulated": True, "recipe": recipe})
+        return
     present.show(f"Simulated: {path}")
     present.show(f"Next: ribocyte train {recipe} --data {present.quoted(out)}{change}")
 
@@ -184,15 +197,14 @@ def _where(file: dict[str, Any]) -> str:
     return f"{file['path']} ({present.megabytes(file['bytes'])}, by {file['found_by']})"
 
 
-def _fetch(source: files.Source, folder: Path) -> None:
+def _fetch(source: files.Source, folder: Path) -> dict[str, Any]:
     found = files.find(source, folder)
     if found is not None and found != folder / source.name:
-        present.show(f"{found}: there already, under another name; left as it is")
-        return
+        return {"path": found, "how": "there already, under another name; left as it is", "sha256": None}
     with watch_download(Path(source.name).name) as progress:
         path, digest = files.fetch(source, folder, progress)
-    present.show(f"{path}: {'fetched' if found is None else 'there already, and verified'}")
-    present.show(f"    SHA-256 {digest}")
+    how = "fetched" if found is None else "there already, and verified"
+    return {"path": path, "how": how, "sha256": digest}
 
 
 def _simulate_rna(path: Path, proteins: list[str], changes: list[str]) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import signal
 import sys
@@ -71,6 +72,9 @@ class StopRequest:
             os.write(2, b"\nribocyte: finishing this step; once more stops at once\n")
 
 
+_WRONG_PATHS = {errno.ENAMETOOLONG, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.EACCES}
+
+
 def _explain(error: BaseException) -> int:
     """Say in one line on stderr what went wrong; give the exit code."""
     match error:
@@ -87,6 +91,7 @@ def _explain(error: BaseException) -> int:
         case OSError():
             _abandon_output()
             present.complain(f"{error.filename or 'standard output'}: {error.strerror or error}")
+            return 2 if error.errno in _WRONG_PATHS else 1
         case _:
             present.complain(
                 f"a bug in ribocyte, not in what you asked: {type(error).__name__}: {error}; "

@@ -144,7 +144,7 @@ def read_model(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
                     f"{path}: a safetensors file, but not a ribocyte model", expected=f"the format {FORMAT}"
                 )
             return card, {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118
-    except (SafetensorError, KeyError, json.JSONDecodeError) as error:
+    except (SafetensorError, json.JSONDecodeError, RecursionError) as error:
         raise ModelError(
             f"{path}: damaged or cut short: {error}",
             expected="a whole safetensors file",

@@ -86,7 +86,15 @@ class Info:
 
     @classmethod
     def from_json(cls, table: Mapping[str, Any]) -> Info:
-        """Read back what `as_json` gave."""
+        """Read back what `as_json` gave.
+
+        Raises
+        ------
+        TypeError
+            If the table holds anything else.
+        """
+        if not all(isinstance(name, str) for name in table["outputs"]):
+            raise TypeError(f"outputs {table['outputs']!r} are no names")
         return cls(**{**table, "outputs": tuple(table["outputs"])})
 
 

@@ -49,7 +49,7 @@ class RNAEncoding:
     std: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
-        recipe.check(self.length >= 1, "encoding.length", self.length, "1 or more")
+        recipe.check(1 <= self.length <= 100_000, "encoding.length", self.length, "from 1 to 100,000")
         recipe.check(
             1 <= self.stride <= self.length, "encoding.stride", self.stride, f"from 1 to {self.length}"
         )

@@ -52,6 +52,8 @@ NORM_DATA = Source(
 )
 SIMULATED = "SIM_"
 """What every Probe_ID of a simulated table begins with."""
+LARGEST = 1e30
+"""No intensity is larger; the arithmetic of scaling holds this and a good deal more."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +85,7 @@ class RNAcompeteConfig:
         recipe.check(
             self.protocol in ("strict", "assignment"), "data.protocol", self.protocol, "strict or assignment"
         )
-        recipe.check(self.length >= 1, "data.length", self.length, "1 or more")
+        recipe.check(1 <= self.length <= 100_000, "data.length", self.length, "from 1 to 100,000")
         recipe.check(0 < self.validation < 1, "data.validation", self.validation, "above 0 and below 1")
 
 
@@ -111,6 +113,7 @@ def load(config: RNAcompeteConfig, root: Path | None = None) -> Splits:
     """
     path = find_table(root)
     experiments = resolve_experiments(config.experiments, path, root)
+    _refuse_clashing_names(path, experiments)
     table = read_table(path, experiments)
     _refuse_long_probes(path, table["RNA_Seq"], config.length)
     rows = _split(table, config.protocol, config.validation)
@@ -233,11 +236,28 @@ def _refuse_long_probes(path: Path, rna: pl.Series, length: int) -> None:
         )
 
 
+def _refuse_clashing_names(path: Path, experiments: list[str]) -> None:
+    """Keep the columns of predictions apart: ``name``, ``windows``, and three for each experiment."""
+    columns = [
+        "name",
+        "windows",
+        *(f"{one}{end}" for one in experiments for end in ("", "_window", "_intensity")),
+    ]
+    twice = [column for column in columns if columns.count(column) > 1]
+    if twice:
+        raise DataError(
+            f"{path}: predictions would have two columns {twice[0]!r}",
+            expected="an experiment called otherwise",
+            mend="rename the column of the table",
+        )
+
+
 def _refuse_unmeasured(path: Path, intensities: dict[str, Floats], rows: Rows) -> None:
     for split, part in rows.items():
         if not len(part):
             raise DataError(
-                f"{path}: no probe is left for {split}", expected="a larger table: at least 10 probes a set"
+                f"{path}: no probe is left for {split}",
+                expected="10 probes a set or more, and not all of Set A repeated in Set B",
             )
     for name, values in intensities.items():
         empty = [split for split, part in rows.items() if np.isnan(values[part]).all()]
@@ -247,3 +267,14 @@ def _refuse_unmeasured(path: Path, intensities: dict[str, Floats], rows: Rows) -
                 expected="numbers in train, val and test",
                 mend="take another experiment: this one is NaN there",
             )
+        for split, part in rows.items():
+            seen = values[part][~np.isnan(values[part])]
+            if np.abs(seen).max() > LARGEST:
+                raise DataError(
+                    f"{path}: {name} holds {seen[np.abs(seen).argmax()]:g}",
+                    expected=f"intensities within ±{LARGEST:g}",
+                )
+            if np.ptp(seen) == 0:
+                raise DataError(
+                    f"{path}: {name} is {seen[0]:g} throughout {split}", expected="intensities that differ"
+                )
