@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import tokenize
 import zipfile
 import zlib
@@ -350,5 +351,7 @@ def _read_photographs(chosen: Sequence[Sequence[Path]], folder: Path, config: Ce
     files = [path for found in chosen for path in found]
     images = np.stack([read_image(path, config.size, config.crop, config.resample) for path in files])
     targets = torch.arange(len(chosen)).repeat_interleave(torch.tensor([len(found) for found in chosen]))
-    names = np.array([path.relative_to(folder).as_posix() for path in files], dtype=np.str_)
+    # A file name may be no UTF-8; a name is.
+    written = (os.fsencode(path.relative_to(folder)).decode(errors="replace") for path in files)
+    names = np.array(list(written), dtype=np.str_)
     return Split(torch.from_numpy(images), targets, names)
