@@ -22,6 +22,7 @@ from ribocyte.errors import ModelError, RecipeError
 from ribocyte.learn import predictor
 from ribocyte.learn.objectives import Classification, Regression
 from ribocyte.learn.recipe import Recipe
+from ribocyte.learn.runs import Run
 from ribocyte.learn.splits import Info
 
 OF_DOMAIN = {"rna": "rnacompete", "cells": "bloodmnist"}
@@ -111,7 +112,7 @@ def test_a_recipe_of_every_fitting_pair_can_be_written_down_and_read(
         assert caught.value.expected == f"one of {', '.join(fitting)}"
         return
     made = parse_recipe(given, "some name")
-    toys.run(tmp_path / "run").write_recipe(made.as_tables())
+    Run.create(tmp_path / "run", made.as_tables())
     assert read_recipe(tmp_path / "run" / "recipe.toml") == made
     assert isinstance(made.objective, Regression if DATA[data].domain == "rna" else Classification)
 
@@ -198,8 +199,7 @@ def test_what_is_wrong_in_a_recipe_is_named_with_its_file(
     with pytest.raises(RecipeError, match=f"^{problem}") as caught:
         parse_recipe({**tables("rna-cnn"), **change}, "x")
     assert caught.value.mend == mend
-    run = toys.run(tmp_path / "run")
-    run.write_recipe({**tables("rna-cnn"), **change})
+    run = Run.create(tmp_path / "run", {**tables("rna-cnn"), **change})
     with pytest.raises(RecipeError, match=rf"recipe\.toml: {problem}") as caught:
         read_recipe(run.path / "recipe.toml")
     assert caught.value.mend == mend

@@ -28,6 +28,7 @@ from ribocyte import Predictor
 from ribocyte.cells import bloodmnist
 from ribocyte.cells.smear import draw_cells
 from ribocyte.cli.guard import StopRequest
+from ribocyte.learn.recipe import override
 
 PROBES = ["AGAUUGCAUGUAAGGCUUACGAUUCGAUCA", "AGGACCCGUAUUACGGACUUACGGAUACCCUA", "GCAUG"]
 
@@ -120,7 +121,28 @@ def test_proteins_and_settings_of_a_simulation(tmp_path: Path) -> None:
     assert names[0] == "SIM_HuR"
     assert len(names) == 2
     assert (record["assay"]["seed"], record["assay"]["k"]) == (5, 4)
-    assert f"--data {tmp_path} --set data.experiments=SIM_HuR" in shown
+    command = shlex.split(next(line for line in shown.splitlines() if line.startswith("Next: "))[6:])
+    assert command[-4:-1] == ["--data", str(tmp_path), "--set"]
+    assert override({}, command[-1:]) == {"data": {"experiments": names}}
+
+
+def test_folder_of_photographs_is_described(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cells = tmp_path / "data" / "my cells"
+    for name, side in (("blast", 40), ("other", 50)):
+        (cells / name).mkdir(parents=True)
+        for number in range(3):
+            Image.new("RGB", (side, side + 4), (side, number, 0)).save(cells / name / f"{number}.png")
+    (cells / "other" / "copy.png").write_bytes((cells / "blast" / "1.png").read_bytes())
+    (cells / "other" / "torn.png").write_bytes(b"no picture")
+    [(path, facts)] = ask("data", "check", cells).items()
+    assert path == facts["path"] == str(cells)
+    assert (facts["images"], facts["classes"]) == (8, {"blast": 3, "other": 5})
+    assert facts["sizes"] == {"40 x 44": 4, "50 x 54": 3}
+    assert facts["unreadable"] == [f"{cells / 'other' / 'torn.png'}: not an image"]
+    assert (facts["repeats"], facts["conflicts"]) == (1, ["blast/1.png = other/copy.png"])
+    assert "blast 3, other 5" in succeed("data", "check", "my cells", "--data", tmp_path / "data")
+    monkeypatch.chdir(cells)
+    assert call("data", "check", "blast").stderr.count("0 subfolders") == 1
 
 
 def test_fetched_data_is_checked_and_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

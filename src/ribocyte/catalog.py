@@ -180,6 +180,7 @@ def read_recipe(path: Path, settings: Sequence[str] = ()) -> Recipe:
     RecipeError
         Naming the file, the key, and what was expected.
     """
+    path = Path(path)
     tables = override(read_toml(path), settings)
     try:
         return parse_recipe(tables, path.stem)
@@ -211,8 +212,9 @@ def parse_recipe(tables: Mapping[str, Any], name: str) -> Recipe:
                 expected=f"one of {', '.join(known)}",
                 mend=f"did you mean {near[0]}?" if near else "",
             )
-    if not isinstance(tables.get("name", name), str):
-        raise RecipeError(f"name = {tables['name']!r}", expected="a word")
+    called = tables.get("name", name)
+    if not isinstance(called, str) or called != Path(called).name or called in ("", ".", ".."):
+        raise RecipeError(f"name = {called!r}", expected="a name that a folder can have")
     data_kind, data_table = _kind(tables, "data", DATA)
     model_kind, model_table = _kind(tables, "model", NETWORKS)
     data, model = DATA[data_kind], NETWORKS[model_kind]
@@ -227,7 +229,7 @@ def parse_recipe(tables: Mapping[str, Any], name: str) -> Recipe:
     if isinstance(objective, Classification):  # the network's shape decides, whatever was written
         objective = replace(objective, probabilities=getattr(model_config, "softmax", False))
     return Recipe(
-        name=tables.get("name", name),
+        name=called,
         data_kind=data_kind,
         data=parse(data.config, data_table, "data"),
         model_kind=model_kind,
@@ -247,7 +249,7 @@ def load_data(recipe: Recipe, root: Path | None = None) -> Splits:
     root : Path, optional
         A data folder; else the usual search.
     """
-    return DATA[recipe.data_kind].load(recipe.data, root)
+    return DATA[recipe.data_kind].load(recipe.data, Path(root) if root is not None else None)
 
 
 def build_network(recipe: Recipe, info: Info) -> nn.Module:

@@ -7,8 +7,7 @@
     │   ├── DataError         a file or its contents
     │   ├── RecipeError       a recipe or one of its values
     │   ├── ModelError        a saved model
-    │   ├── RunError          a run's folder
-    │   └── MissingExtraError an optional part that is not installed
+    │   └── RunError          a run's folder
     └── WorkError             the work failed (exit code 1)
         ├── FetchError        a download
         ├── DiskError         a file could not be written
@@ -68,10 +67,6 @@ class ModelError(RequestError):
 
 class RunError(RequestError):
     """A run's folder that is not in the state the request needs."""
-
-
-class MissingExtraError(RequestError):
-    """An optional part of the package that is not installed."""
 
 
 class WorkError(RibocyteError):

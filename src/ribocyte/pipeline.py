@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,10 +12,10 @@ import torch
 from torch import Tensor
 
 from ribocyte import catalog
-from ribocyte.errors import DataError, RunError
+from ribocyte.errors import DataError, RequestError, RunError
 from ribocyte.learn import evaluation, measure, plots
 from ribocyte.learn.evaluation import Difference, Score
-from ribocyte.learn.hardware import make_fabric, settle_precision
+from ribocyte.learn.hardware import leave_processes, make_fabric, settle_precision
 from ribocyte.learn.objectives import Objective
 from ribocyte.learn.recipe import Recipe
 from ribocyte.learn.runs import Run
@@ -55,16 +56,17 @@ def train(
     DataError, RecipeError
         If the data cannot be had, or does not suit the recipe.
     """
-    if not resume:
+    out = Path(out)
+    run = _existing_run(out, recipe) if resume else None
+    if run is None:
         Run.refuse_existing(out)  # before the data is read
+    elif run.finished:
+        return run
     splits = catalog.load_data(recipe, data)
     network = catalog.build_network(recipe, splits.info)
     encoding, objective = catalog.make_encoding(recipe, splits.info), cast(Objective, recipe.objective)
-    run = _existing_run(out, recipe) if resume else None
     if run is not None:
         recipe = catalog.parse_recipe(run.recipe, recipe.name)
-        if run.finished:
-            return run
     else:
         settled = settle_precision(recipe.training, network, splits, encoding=encoding, objective=objective)
         recipe = replace(recipe, training=settled)
@@ -76,7 +78,8 @@ def train(
         "recipe": recipe.as_tables(),
         "data": splits.info.as_json(),
     }
-    with run.alone(fabric.is_global_zero):
+    with run.alone(fabric.is_global_zero), contextlib.ExitStack() as leaving:
+        leaving.callback(leave_processes)
         model = fit(
             network,
             splits,
@@ -125,7 +128,11 @@ def evaluate(model: catalog.Predictor, *, data: Path | None = None, split: str =
     ------
     DataError
         If the data has other outputs than the model.
+    RequestError
+        If there is no such split.
     """
+    if split not in ("train", "val", "test"):
+        raise RequestError(f"{split}: no such split", expected="train, val or test")
     splits = catalog.load_data(model.recipe, data)
     if splits.info.outputs != model.info.outputs:
         raise DataError(

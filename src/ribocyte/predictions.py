@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 
 from ribocyte.catalog import Predictor
-from ribocyte.cells.images import CellEncoding, list_images, read_image
+from ribocyte.cells.images import SUFFIXES, CellEncoding, list_images, read_image
 from ribocyte.errors import DataError, RequestError
 from ribocyte.rna.sequences import read_sequences
 
@@ -79,6 +79,7 @@ def _read_rna(inputs: Sequence[str], stdin: IO[bytes] | None) -> Iterator[tuple[
         if given == "-" and stdin is not None:
             yield from _read_stdin(stdin)
         elif there:
+            _refuse_pictures(Path(given))
             yield from read_sequences(given)
         elif set(given.upper()) <= set("ACGUTN"):
             yield given, given
@@ -86,6 +87,14 @@ def _read_rna(inputs: Sequence[str], stdin: IO[bytes] | None) -> Iterator[tuple[
             raise DataError(
                 f"{given}: no such file, and no RNA", expected="a file, or the letters A, C, G, U, N"
             )
+
+
+def _refuse_pictures(path: Path) -> None:
+    if path.is_dir() or path.suffix.lower() in SUFFIXES:
+        raise DataError(
+            f"{path}: {'a folder' if path.is_dir() else 'an image'}, and this model reads RNA sequences",
+            expected="files of sequences (FASTA, TSV, CSV, Parquet, plain lines), or sequences themselves",
+        )
 
 
 def _read_stdin(stdin: IO[bytes]) -> Iterator[tuple[str, str]]:
@@ -109,6 +118,7 @@ def _read_cells(
         try:
             pixels = read_image(path, encoding.size, encoding.crop, encoding.resample)
         except DataError as error:
+            _refuse_sequences(path)
             if skip is None:
                 raise
             skip(error)
@@ -119,8 +129,30 @@ def _read_cells(
         raise DataError(f"{', '.join(inputs)}: no image that can be read")
 
 
+def _refuse_sequences(path: Path) -> None:
+    """Say so where what is no image is RNA: a wrong request, not a bad image that may be left out."""
+    found = "" if path.suffix.lower() in SUFFIXES else _recognise_rna(path)
+    if found:
+        raise DataError(
+            f"{path}: {found}, and this model reads images of cells",
+            expected="JPEG, PNG or TIFF files, or folders of them",
+        )
+
+
+def _recognise_rna(path: Path) -> str:
+    if not os.path.exists(path):  # noqa: PTH110 - as in _read_rna
+        if str(path) == "-":
+            return "standard input"
+        return "RNA" if set(str(path).upper()) <= set("ACGUTN") else ""
+    try:
+        next(read_sequences(path))
+    except DataError:
+        return ""
+    return "RNA sequences"
+
+
 def _image_files(given: Path) -> list[Path]:
-    if not given.is_dir():
+    if not os.path.isdir(given):  # noqa: PTH112 - as in _read_rna
         return [given]
     found = list_images(given)
     if not found:

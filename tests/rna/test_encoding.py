@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import time
+import tracemalloc
 
 import numpy as np
 import polars as pl
@@ -148,6 +149,32 @@ def test_bad_letter_is_named_in_its_sequence(long: bool) -> None:
 def test_impossible_encodings_are_refused(values: dict[str, object]) -> None:
     with pytest.raises(RecipeError, match=r"encoding\."):
         RNAEncoding(**values)  # type: ignore[arg-type]
+
+
+def test_long_and_short_sequences_do_not_pay_for_each_other() -> None:
+    raw = ["ACGUN" * 40_000, *["ACGU"] * 3000]  # a row as wide as the longest for each would be 600 MB
+    tracemalloc.start()
+    try:
+        compact, owner = RNAEncoding().encode(raw)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert letters(compact[-3000:]) == raw[1:]
+    assert torch.bincount(owner).tolist() == [1 + (200_000 - 41 + 9) // 10, *[1] * 3000]
+    assert peak < 6_000_000
+
+
+def test_a_chromosome_costs_little_more_than_its_tokens() -> None:
+    rna = "ACGUN" * 400_000
+    tracemalloc.start()
+    try:
+        compact, _ = RNAEncoding().encode([rna])  # torch's own memory, the windows, is not traced
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 7 * len(rna)
+    for at in (0, 1, 409, 410, 123_456, len(compact) - 1):
+        assert letters(compact[at : at + 1]) == [rna[10 * at : 10 * at + 41]]
 
 
 def test_a_hundred_thousand_sequences_take_seconds() -> None:

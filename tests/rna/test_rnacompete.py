@@ -3,6 +3,7 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import shlex
 import zipfile
 from collections import Counter
 from pathlib import Path
@@ -16,6 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ribocyte.errors import DataError, RecipeError
+from ribocyte.learn.recipe import override
 from ribocyte.learn.splits import Splits
 from ribocyte.rna import rnacompete, table
 from ribocyte.rna.alphabet import letters
@@ -349,6 +351,22 @@ def test_name_that_is_not_one_experiment_lists_the_candidates(
         load(RNAcompeteConfig(wanted), tmp_path)
     for part in said:
         assert part in str(caught.value)
+
+
+@pytest.mark.parametrize("wanted", ["RNCMPT00001,RNCMPT00168", "[RNCMPT00001, RNCMPT00168]"])
+@pytest.mark.parametrize("workbook", [True, False])
+def test_one_name_that_looks_like_several_says_how_to_write_them(
+    tmp_path: Path, wanted: str, workbook: bool
+) -> None:
+    write_table(tmp_path, make_table(experiments=("RNCMPT00001", "RNCMPT00168")))
+    if workbook:
+        write_workbook(tmp_path / "rnacompete" / "metadata.xlsx", WORKBOOK)
+    with pytest.raises(DataError) as caught:
+        load(RNAcompeteConfig((wanted,)), tmp_path)
+    option, setting = shlex.split(caught.value.mend.partition("written ")[2])
+    assert option == "--set"
+    named = override({}, [setting])["data"]["experiments"]
+    assert load(RNAcompeteConfig(tuple(named)), tmp_path).info.outputs == ("RNCMPT00001", "RNCMPT00168")
 
 
 def test_without_the_workbook_ids_do(tmp_path: Path) -> None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 import os
 import tokenize
+import warnings
 import zipfile
 import zlib
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
@@ -15,6 +17,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from PIL import Image
 
 from ribocyte.cells.images import CLASSES, CellEncoding, Pixels, Resample, list_images, read_image
 from ribocyte.errors import DataError
@@ -232,6 +235,50 @@ def check(root: Path | None = None) -> dict[str, Any]:
     }
 
 
+def check_folder(folder: Path) -> dict[str, Any]:
+    """Describe the folder of photographs that `load_folder` would read, without judging it.
+
+    Parameters
+    ----------
+    folder : Path
+        With a subfolder of images for each class.
+
+    Returns
+    -------
+    dict of JSON values
+        ``path``, ``images`` (how many files there are), ``classes`` (of each class), ``sizes`` (images of each
+        width x height in px), ``unreadable`` (the errors), ``repeats`` (files equal, byte for byte, to an
+        earlier one), ``conflicts`` (the names of equal files, where they are of more than one class).
+
+    Raises
+    ------
+    DataError
+        If the folder has fewer than two subfolders.
+    """
+    sizes, unreadable, equal = Counter[str](), list[str](), dict[bytes, list[tuple[str, str]]]()
+    found = {name: list_images(folder / below) for name, below in _classes(folder).items()}
+    for name, path in ((name, path) for name, paths in found.items() for path in paths):
+        try:
+            read_image(path)
+        except DataError as error:
+            unreadable.append(error.problem)
+            continue
+        sizes[_size(path)] += 1
+        equal.setdefault(hashlib.sha256(path.read_bytes()).digest(), []).append(
+            (name, _relative(path, folder))
+        )
+    conflicts = [same for same in equal.values() if len({name for name, _ in same}) > 1]
+    return {
+        "path": str(folder),
+        "images": sum(map(len, found.values())),
+        "classes": {name: len(paths) for name, paths in found.items()},
+        "sizes": dict(sizes.most_common()),
+        "unreadable": unreadable,
+        "repeats": sum(len(same) - 1 for same in equal.values()),
+        "conflicts": [" = ".join(written for _, written in same) for same in conflicts],
+    }
+
+
 def _read(path: Path) -> dict[str, np.ndarray[Any, np.dtype[Any]]]:
     """Read the arrays of an npz; nothing in it is ever unpickled."""
     try:
@@ -351,7 +398,16 @@ def _read_photographs(chosen: Sequence[Sequence[Path]], folder: Path, config: Ce
     files = [path for found in chosen for path in found]
     images = np.stack([read_image(path, config.size, config.crop, config.resample) for path in files])
     targets = torch.arange(len(chosen)).repeat_interleave(torch.tensor([len(found) for found in chosen]))
-    # A file name may be no UTF-8; a name is.
-    written = (os.fsencode(path.relative_to(folder)).decode(errors="replace") for path in files)
-    names = np.array(list(written), dtype=np.str_)
+    names = np.array([_relative(path, folder) for path in files], dtype=np.str_)
     return Split(torch.from_numpy(images), targets, names)
+
+
+def _relative(path: Path, folder: Path) -> str:
+    """Name a file by its path in the folder; a file name may be no UTF-8, a name is."""
+    return os.fsencode(path.relative_to(folder)).decode(errors="replace")
+
+
+def _size(path: Path) -> str:
+    """Write the width and height of an image that can be read."""
+    with warnings.catch_warnings(action="ignore"), Image.open(path) as image:
+        return f"{image.width} x {image.height}"

@@ -85,7 +85,11 @@ def fetch(
 
 def check(
     name: Annotated[
-        str, typer.Argument(help="rnacompete, bloodmnist, or all.", show_default="all that is found")
+        str,
+        typer.Argument(
+            help="rnacompete, bloodmnist, all, or a folder of CLASS/ images.",
+            show_default="all that is found",
+        ),
     ] = "",
     data: options.Data = None,
     as_json: options.Json = False,
@@ -94,22 +98,19 @@ def check(
 
     Rows, lengths, missing values, repeats, leakage across splits, counts of classes.
     """
-    wanted = _choose(name or "all")
-    if not name:
-        wanted = {key: found for key, found in wanted.items() if files.find(found.sources[0], data)}
-    if not wanted:
+    facts = _check(name, data)
+    if not facts:
         looked = ", ".join(str(folder) for _, folder in files.data_directories(data))
         raise DataError(
             f"{looked}: no data found",
             expected=f"one of {', '.join(_collections())}",
             mend="get it with: ribocyte data fetch all, or make it with: ribocyte data simulate rna --out DIR",
         )
-    facts = {key: collection.check(data) for key, collection in wanted.items()}
     if as_json:
         present.show_json(facts)
         return
     for key, found in facts.items():
-        present.show(f"{key}: {present.SIMULATED}" if found["simulated"] else key)
+        present.show(f"{key}: {present.SIMULATED}" if found.get("simulated") else key)
         present.show_facts({f"    {fact}": line for fact, line in present.report_lines(found).items()})
 
 
@@ -145,7 +146,7 @@ def simulate(
     changes = [f"seed={seed}", *(settings or [])]
     if domain is Domain.rna:
         columns = _simulate_rna(path, proteins or ["RBFOX1"], changes)
-        recipe, change = "recipes/rna/cnn.toml", f" --set data.experiments={columns[0]}"
+        recipe, change = "recipes/rna/cnn.toml", f" {_ask_for(columns)}"
     else:
         _simulate_cells(path, proteins, changes)
         recipe, change = "recipes/cells/pooled-logits.toml", ""
@@ -154,6 +155,24 @@ def simulate(
         return
     present.show(f"Simulated: {path}")
     present.show(f"Next: ribocyte train {recipe} --data {present.quoted(out)}{change}")
+
+
+def _check(name: str, data: Path | None) -> dict[str, dict[str, Any]]:
+    """Check data by its name, a folder of photographs by its path, or all that is found."""
+    from ribocyte.cells.bloodmnist import check_folder
+
+    known = _collections()
+    if not name:
+        known = {key: found for key, found in known.items() if files.find(found.sources[0], data)}
+    elif name not in (*known, "all"):
+        # As a recipe's data.folder, it may lie in a data folder.
+        candidates = [Path(name), *(folder / name for _, folder in files.data_directories(data))]
+        for folder in filter(Path.is_dir, candidates):
+            return {str(folder): check_folder(folder)}
+        known = _choose(name, ", or a folder of CLASS/ images")
+    elif name != "all":
+        known = _choose(name)
+    return {key: collection.check(data) for key, collection in known.items()}
 
 
 def _collections() -> dict[str, Collection]:
@@ -166,7 +185,7 @@ def _collections() -> dict[str, Collection]:
     }
 
 
-def _choose(name: str) -> dict[str, Collection]:
+def _choose(name: str, others: str = "") -> dict[str, Collection]:
     known = _collections()
     if name == "all":
         return known
@@ -174,7 +193,7 @@ def _choose(name: str) -> dict[str, Collection]:
         near = nearest(name, known, 1)
         raise DataError(
             f"{name}: no such data",
-            expected=f"one of {', '.join(known)}, all",
+            expected=f"one of {', '.join(known)}, all{others}",
             mend=f"did you mean {near[0]}?" if near else "",
         )
     return {name: known[name]}
@@ -216,6 +235,12 @@ def _simulate_rna(path: Path, proteins: list[str], changes: list[str]) -> list[s
     motifs = [find_motif(protein) for protein in proteins]
     assay.write_experiment(path.parent, motifs, parse(assay.AssayConfig, override({}, changes), "assay"))
     return [assay.STAMP + motif.name for motif in motifs]
+
+
+def _ask_for(experiments: list[str]) -> str:
+    from ribocyte.rna.experiments import write_setting
+
+    return f"--set data.experiments={experiments[0]}" if len(experiments) == 1 else write_setting(experiments)
 
 
 def _simulate_cells(path: Path, proteins: list[str] | None, changes: list[str]) -> None:

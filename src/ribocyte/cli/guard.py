@@ -15,7 +15,7 @@ import typer
 from typer.core import TyperCommand
 
 from ribocyte.cli import present
-from ribocyte.errors import InterruptedRunError, RibocyteError
+from ribocyte.errors import RibocyteError
 
 
 class Command(TyperCommand):
@@ -79,7 +79,7 @@ def _explain(error: BaseException) -> int:
     """Say in one line on stderr what went wrong; give the exit code."""
     match error:
         case RibocyteError():
-            if not (present.is_helper() and isinstance(error, InterruptedRunError)):
+            if not present.is_helper():  # the first process says it for all
                 present.complain(str(error))
             return error.exit_code
         case BrokenPipeError():  # whoever read our output has seen enough
@@ -87,6 +87,10 @@ def _explain(error: BaseException) -> int:
         case KeyboardInterrupt():
             present.complain("stopped")
         case MemoryError():
+            present.complain("not enough memory")
+        case RuntimeError() if "allocate memory" in str(error) or "out of memory" in str(
+            error
+        ):  # as PyTorch says it
             present.complain("not enough memory")
         case OSError():
             _abandon_output()

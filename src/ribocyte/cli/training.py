@@ -52,8 +52,7 @@ def train(
 
     wanted = catalog.read_recipe(recipe, settings or [])
     folder = out or Path("runs") / wanted.name
-    if resume and Run(folder).finished:
-        present.say(f"{folder}: finished already; nothing to do")
+    before = resume and Run(folder).finished
     _use_threads(threads)
     _quieten_fabric()
     with StopRequest() as stop, watch_training(wanted.objective.best) as report:
@@ -63,6 +62,8 @@ def train(
             raise _interrupted(f"{folder}: stopped at once", folder, data, threads) from error
         except InterruptedRunError as error:
             raise _interrupted(error.problem, folder, data, threads) from error
+    if before:
+        present.say(f"{folder}: finished already; nothing to do")
     if present.is_helper():
         return
     if as_json:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import ctypes
+import os
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -29,6 +30,12 @@ def make_fabric(training: Training) -> Fabric:
     Several processes are several copies of the calling program, each training on its part of every batch.
     """
     accelerator = _accelerator(training.device)
+    room = torch.cuda.device_count() if accelerator == "cuda" else os.cpu_count() or 1
+    if training.processes > room:
+        raise RecipeError(
+            f"training.processes = {training.processes} is more than this machine has room for",
+            expected=f"at most {room}: one a {'GPU' if accelerator == 'cuda' else 'core'}",
+        )
     if accelerator == "cpu":
         keep_freed_memory()
     fabric = Fabric(
@@ -62,6 +69,12 @@ def settle_precision(
     with own_randomness(device):
         full, half = fastest_seconds([lambda: step(False), lambda: step(True)], 7, device)
     return replace(training, precision="bf16" if half < 0.9 * full else "32")
+
+
+def leave_processes() -> None:
+    """Take leave of the other processes, where there are any."""
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
 
 
 def keep_freed_memory() -> None:

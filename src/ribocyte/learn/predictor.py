@@ -15,7 +15,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from ribocyte.errors import ModelError
+from ribocyte.errors import ModelError, RequestError
 from ribocyte.files import atomic_write
 
 FORMAT = "ribocyte-model/1"
@@ -103,7 +103,11 @@ class Predictor:
         ------
         DataError
             For an input that cannot be encoded.
+        RequestError
+            If `raw` is a single input: one wants a list of one.
         """
+        if isinstance(raw, str | bytes | Path):
+            raise RequestError(f"predict: {str(raw)[:40]!r} is one input", expected="several, as a list")
         return pl.concat(list(self.predict_in_chunks(raw)) or [self.encoding.decode(*self._nothing())])
 
     def predict_in_chunks(self, raw: Iterable[Any], chunk: int = 4096) -> Iterator[pl.DataFrame]:

@@ -73,8 +73,8 @@ class Training:
     processes: int = 1
 
     def __post_init__(self) -> None:
-        check(self.epochs >= 1, "training.epochs", self.epochs, "1 or more")
-        check(self.batch_size >= 2, "training.batch_size", self.batch_size, "2 or more")
+        check(1 <= self.epochs <= 10**6, "training.epochs", self.epochs, "from 1 to 1,000,000")
+        check(2 <= self.batch_size <= 10**7, "training.batch_size", self.batch_size, "from 2 to 10,000,000")
         check(
             0 < self.learning_rate < 100,
             "training.learning_rate",
@@ -153,7 +153,7 @@ def read_toml(path: Path) -> dict[str, Any]:
         If the file is missing, is not text, or is not TOML; the line is named.
     """
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError as error:
         raise RecipeError(
             f"{path}: no such recipe", mend="the repository's recipes/ holds ready ones"

@@ -39,8 +39,8 @@ class Run:
         The folder. Use `create` or `open` to be sure of its state.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, path: Path | str) -> None:
+        self.path = Path(path)
 
     @classmethod
     def create(cls, path: Path, recipe: Mapping[str, Any]) -> Run:
@@ -77,7 +77,7 @@ class Run:
         )
 
     @classmethod
-    def open(cls, path: Path) -> Run:
+    def open(cls, path: Path | str) -> Run:
         """Take up an existing run.
 
         Raises
@@ -85,6 +85,7 @@ class Run:
         RunError
             If the folder is no run.
         """
+        path = Path(path)
         if not (path / "recipe.toml").is_file():
             raise RunError(
                 f"{path}: not a run", expected="a folder with a recipe.toml, made by: ribocyte train"
@@ -100,8 +101,8 @@ class Run:
     def recipe(self) -> dict[str, Any]:
         """The recipe's tables."""
         try:
-            return tomllib.loads((self.path / "recipe.toml").read_text())
-        except (OSError, tomllib.TOMLDecodeError) as error:
+            return tomllib.loads((self.path / "recipe.toml").read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
             raise RunError(f"{self.path / 'recipe.toml'}: cannot be read: {error}") from error
 
     @property
@@ -112,12 +113,20 @@ class Run:
     @property
     def history(self) -> pl.DataFrame:
         """One row an epoch; see `ribocyte.learn.training.fit` for the columns."""
-        return pl.read_csv(self._existing("history.csv"))
+        path = self._existing("history.csv")
+        try:
+            return pl.read_csv(path)
+        except (pl.exceptions.PolarsError, ValueError) as error:
+            raise RunError(f"{path}: damaged: {str(error).splitlines()[0]}") from error
 
     @property
     def scores(self) -> dict[str, Any]:
         """The scores of the test split."""
-        scores: dict[str, Any] = json.loads(self._existing("scores.json").read_text())
+        path = self._existing("scores.json")
+        try:
+            scores: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise RunError(f"{path}: damaged: {error}", mend="remove it and resume the run") from error
         return scores
 
     @property
@@ -132,10 +141,6 @@ class Run:
     def model(self) -> Path:
         """Path of the best model."""
         return self.path / "model.safetensors"
-
-    def write_recipe(self, recipe: Mapping[str, Any]) -> None:
-        """Replace the recipe, as when automatic choices have been settled."""
-        write_text(self.path / "recipe.toml", tomli_w.dumps(dict(recipe)))
 
     def write_history(self, rows: list[dict[str, float]]) -> None:
         """Replace the history."""

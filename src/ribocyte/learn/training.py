@@ -128,7 +128,7 @@ def fit(
         while not loop.done:
             loop.train_epoch(report, stop)
             loop.judge_epoch(report)
-            if not loop.done and loop.is_checkpoint_due(checkpoint_seconds):
+            if not loop.done and loop.all_agree(loop.is_checkpoint_due(checkpoint_seconds)):
                 loop.keep(card)
         loop.keep(card)
         return loop.best_model(card)
@@ -206,10 +206,11 @@ class _Loop:
             self.step += 1
             examples += len(rows)
             report(Progress(self.epoch + 1, training.epochs, self.step, len(batches), examples))
-            if self._all_agree(stop()):
+            if self.all_agree(stop()):
                 self.spent += time.perf_counter() - start
                 self._interrupt(len(batches))
         self.loss = cast(Tensor, self.fabric.all_reduce(self.loss, reduce_op="sum"))
+        self._share_statistics()
         self.spent += time.perf_counter() - start
 
     def _take_step(self, rows: Tensor, step: int, steps: int) -> None:
@@ -254,6 +255,7 @@ class _Loop:
         row["seconds"] = self.spent + time.perf_counter() - start
         row["examples_per_second"] = examples / self.spent
         row["peak_mb"] = self.memory.read()
+        row = self.fabric.broadcast(row)  # one judge for all: what is best, and whether to go on
         self.epoch, self.step = self.epoch + 1, 0
         self.history.append(row)
         value = row[f"val_{self.objective.best}"]
@@ -294,15 +296,25 @@ class _Loop:
             mend="lower training.learning_rate, or set training.clip=1 or training.precision=32",
         )
 
-    def _all_agree(self, wish: bool) -> bool:
+    def all_agree(self, wish: bool) -> bool:
+        """Say whether any of the processes wishes something, so that all do the same."""
         if self.fabric.world_size == 1:
             return wish
-        wishes = cast(Tensor, self.fabric.all_reduce(torch.tensor(float(wish)), reduce_op="sum"))
-        return bool(wishes > 0)
+        own = torch.tensor(float(wish), device=self.device)
+        return bool(cast(Tensor, self.fabric.all_reduce(own, reduce_op="sum")) > 0)
+
+    @torch.no_grad()
+    def _share_statistics(self) -> None:
+        """Average what each process saw of its part of the batches: the statistics of batch normalisation."""
+        if self.fabric.world_size == 1:
+            return
+        networks = (self.network, self.average) if self.average else (self.network,)
+        for buffer in (buffer for network in networks for buffer in network.buffers()):
+            if buffer.is_floating_point():
+                buffer.copy_(cast(Tensor, self.fabric.all_reduce(buffer.clone(), reduce_op="mean")))
 
     def _interrupt(self, steps: int) -> None:
-        if self.fabric.world_size == 1:  # several processes go on from the last end of an epoch
-            self._write_checkpoint()
+        self._write_checkpoint()
         raise InterruptedRunError(
             f"{self.run.path}: stopped in epoch {self.epoch + 1} of {self.training.epochs}, "
             f"after step {self.step} of {steps}",
@@ -316,12 +328,19 @@ class _Loop:
     def keep(self, card: dict[str, Any]) -> None:
         """Write the checkpoint and the best model so far."""
         start = time.monotonic()
+        self._write_checkpoint()
         if self.fabric.is_global_zero:
-            self._write_checkpoint()
             self.best_model(card).save(self.run.model)
         self.written, self.writing = time.monotonic(), time.monotonic() - start
 
     def _write_checkpoint(self) -> None:
+        """Gather what differs between the processes; the first one writes."""
+        loss = (
+            cast(Tensor, self.fabric.all_reduce(self.loss.clone(), reduce_op="sum"))
+            if self.step
+            else self.loss
+        )
+        random = {name: self._gather(state) for name, state in random_state(self.device).items()}
         if not self.fabric.is_global_zero:
             return
         self.run.write_checkpoint(
@@ -332,13 +351,19 @@ class _Loop:
                 "epoch": self.epoch,
                 "step": self.step,
                 "spent": self.spent,
-                "loss": self.loss,
+                "loss": loss,
                 "best": self.best,
                 "history": self.history,
-                "random": random_state(self.device),
+                "random": random,
                 "fingerprint": self.fingerprint,
             }
         )
+
+    def _gather(self, state: Tensor) -> Tensor:
+        """Stack a state of every process: shape (processes, ...), on the CPU."""
+        if self.fabric.world_size == 1:
+            return state[None]
+        return cast(Tensor, self.fabric.all_gather(state.to(self.device))).cpu()
 
     def restore(self) -> None:
         """Go back to the run's checkpoint, where there is one."""
@@ -356,9 +381,11 @@ class _Loop:
             self.average.load_state_dict(state["average"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.epoch, self.step, self.spent = state["epoch"], state["step"], state["spent"]
-        self.loss = state["loss"].to(self.device)
+        # The sum over all processes goes on in the first of them.
+        self.loss = state["loss"].to(self.device) * float(self.fabric.is_global_zero)
         self.best, self.history = state["best"], state["history"]
-        set_random_state(state["random"], self.device)
+        rank = self.fabric.global_rank
+        set_random_state({name: each[rank] for name, each in state["random"].items()}, self.device)
 
     def best_model(self, card: dict[str, Any]) -> Predictor:
         """Give the best network by validation, with its encoding and its facts."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,8 +14,15 @@ from torch import Tensor
 from ribocyte.errors import DataError
 from ribocyte.learn import recipe
 from ribocyte.learn.splits import Info
-from ribocyte.rna.alphabet import one_hot, tokens
+from ribocyte.rna.alphabet import PADDING, one_hot, tokens
 from ribocyte.rna.protocols import EPSILON
+
+TOKENISED_TOGETHER = 4096
+"""Letters in a row while a text of any length becomes tokens."""
+
+Codes = np.ndarray[Any, np.dtype[np.uint8]]
+Counts = np.ndarray[Any, np.dtype[np.int64]]
+Mask = np.ndarray[Any, np.dtype[np.bool_]]
 
 
 @dataclass(frozen=True)
@@ -92,12 +98,7 @@ class RNAEncoding:
         owner = torch.from_numpy(np.repeat(np.arange(len(raw)), counts))
         if not (counts > 1).any():
             return tokens(raw, self.length), owner
-        tiles = (self._tile(rna, count) for rna, count in zip(raw, counts.tolist(), strict=True))
-        try:
-            return tokens(list(itertools.chain.from_iterable(tiles)), self.length), owner
-        except DataError:
-            tokens(raw)  # the same error, but with the number of the sequence rather than of the window
-            raise
+        return self._cut(_tokenise(raw), lengths, counts), owner
 
     def expand(self, compact: Tensor) -> Tensor:
         """Turn tokens (N, length) into one-hot (N, 4, length) float32, on the same device."""
@@ -134,8 +135,18 @@ class RNAEncoding:
                 columns[f"{name}_intensity"] = intensities[:, number].numpy()
         return pl.DataFrame(columns)
 
-    def _tile(self, rna: str, count: int) -> list[str]:
-        return [rna[start : start + self.length] for start in range(0, count * self.stride, self.stride)]
+    def _cut(self, letters: Codes, lengths: Counts, counts: Counts) -> Tensor:
+        """Cut `counts` windows out of each of the sequences whose tokens lie end to end in `letters`.
+
+        Each is laid out, with its padding, from a multiple of the stride: then all windows of all sequences are
+        one view, and those that begin in padding or reach into the next sequence are left out of it.
+        """
+        strides = counts + -(-self.length // self.stride) - 1
+        laid = np.full(int(strides.sum()) * self.stride, PADDING, dtype=np.uint8)
+        laid[_alternate(lengths, strides * self.stride - lengths)] = letters
+        windows = torch.from_numpy(laid).unfold(0, self.length, self.stride)
+        wanted = _alternate(counts, strides - counts)
+        return windows[torch.from_numpy(wanted[: len(windows)])]
 
     def _intensities(self, scores: Tensor) -> Tensor:
         """Undo the scaling of targets, (S, P) float64."""
@@ -143,6 +154,25 @@ class RNAEncoding:
             torch.tensor(numbers, dtype=torch.float64) for numbers in (self.shift, self.mean, self.std)
         )
         return torch.exp(scores.double() * (std + EPSILON) + mean) - shift - EPSILON
+
+
+def _tokenise(raw: Sequence[str]) -> Codes:
+    """Turn sequences into tokens that lie end to end."""
+    text = "".join(raw)
+    width = TOKENISED_TOGETHER
+    if not all(raw):
+        tokens(raw)  # says which is empty
+    try:
+        rows = tokens([text[at : at + width] for at in range(0, len(text), width)], width)
+    except DataError:
+        tokens(raw)  # the same error, but with the number of the sequence
+        raise
+    return rows.numpy().ravel()[: len(text)]
+
+
+def _alternate(yes: Counts, no: Counts) -> Mask:
+    """Write True `yes` times, then False `no` times, for each of the sequences."""
+    return np.repeat(np.tile([True, False], len(yes)), np.stack([yes, no], axis=1).ravel())
 
 
 def _best_windows(outputs: Tensor, owner: Tensor, windows: Tensor) -> tuple[Tensor, Tensor]:

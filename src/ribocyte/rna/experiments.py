@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import re
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -41,6 +44,12 @@ def resolve_experiments(wanted: Sequence[str], path: Path, root: Path | None = N
     return found
 
 
+def write_setting(names: Sequence[str]) -> str:
+    """Write how experiments are asked for on the command line, quoted for the shell."""
+    listed = json.dumps(list(names), ensure_ascii=False)
+    return "--set " + shlex.quote(f"data.experiments={listed}")
+
+
 def read_metadata(path: Path) -> pl.DataFrame:
     """Read which protein each experiment is of.
 
@@ -76,7 +85,8 @@ def _resolve_name(wanted: str, present: list[str], path: Path, root: Path | None
         raise DataError(
             f"{path}: experiment {wanted!r} is not in the table",
             expected=_choices(wanted, present),
-            mend=f"to ask by a protein's name, place the workbook at {path.parent / Path(METADATA.name).name}",
+            mend=_how_several(wanted)
+            or f"to ask by a protein's name, place the workbook at {path.parent / Path(METADATA.name).name}",
         )
     known = read_metadata(workbook)
     asked = wanted.casefold()
@@ -91,7 +101,7 @@ def _resolve_name(wanted: str, present: list[str], path: Path, root: Path | None
     raise DataError(
         f"{path}: experiment {wanted!r} is neither in the table nor a protein in {workbook.name}",
         expected=_choices(wanted, present),
-        mend=_suggest(wanted, known["Protein_name"].drop_nulls().to_list()),
+        mend=_how_several(wanted) or _suggest(wanted, known["Protein_name"].drop_nulls().to_list()),
     )
 
 
@@ -121,6 +131,12 @@ def _first_present(candidates: list[str], present: list[str]) -> str:
 def _choices(wanted: str, present: list[str]) -> str:
     near = nearest(wanted, present) or present[:3]
     return f"one of {len(present)} columns such as {', '.join(near)}" if near else "a table with experiments"
+
+
+def _how_several(wanted: str) -> str:
+    """Say how several are written, where one name looks like several, such as ``[A]`` or ``A,B``."""
+    names = [name for name in re.split(r"[\[\](),;\s\"']+", wanted) if name]
+    return f"several are written {write_setting(names)}" if names not in ([], [wanted]) else ""
 
 
 def _suggest(wanted: str, proteins: list[str]) -> str:
