@@ -31,6 +31,9 @@ from ribocyte.learn.recipe import Training
 from ribocyte.learn.runs import Run
 from ribocyte.learn.splits import Split, Splits
 
+CHECKPOINT_FORMAT = 1
+"""Raised whenever what a checkpoint holds changes."""
+
 
 @dataclass(frozen=True)
 class Progress:
@@ -345,6 +348,7 @@ class _Loop:
             return
         self.run.write_checkpoint(
             {
+                "format": CHECKPOINT_FORMAT,
                 "network": self.network.state_dict(),
                 "average": self.average.state_dict() if self.average else None,
                 "optimizer": self.optimizer.state_dict(),
@@ -370,6 +374,11 @@ class _Loop:
         state = self.run.read_checkpoint()
         if state is None:
             return
+        if state.get("format") != CHECKPOINT_FORMAT:
+            raise RunError(
+                f"{self.run.path}: its checkpoint is from a version that wrote them otherwise",
+                mend="finish the run with that version, or begin a new one with --out",
+            )
         if state["fingerprint"] != self.fingerprint:
             raise RunError(
                 f"{self.run.path}: was begun on other data (fingerprint {state['fingerprint'][:12]}, "
