@@ -199,7 +199,7 @@ def test_unknown_data() -> None:
     [
         ("training.epoch=3", "training.epoch: unknown key; expected one of epochs"),
         ("training.epoch=3", "did you mean training.epochs?"),
-        ("training.epochs=0", "training.epochs = 0 is impossible; expected 1 or more"),
+        ("training.epochs=0", "training.epochs = 0 is impossible; expected from 1 to 1,000,000"),
         ("training.epochs=many", "training.epochs = 'many'; expected a value of type int"),
         ("training.optimizer=adamv", "is not a choice; expected one of adamw, adam, sgd; did you mean adam"),
         ("model.kind=rna-cmn", "did you mean rna-cnn?"),
