@@ -108,7 +108,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("work", nargs="*", choices=[*RECIPES, []], default=list(RECIPES))
+    parser.add_argument(
+        "work", nargs="*", metavar="WORK", help=f"any of {', '.join(RECIPES)}; all by default"
+    )
     parser.add_argument("--data", type=Path)
     parser.add_argument("--repetitions", type=int, default=5)
     parser.add_argument("--only", choices=["ours", "plain"], help=argparse.SUPPRESS)
@@ -117,7 +119,10 @@ def main() -> None:
         measure = measure_ours if asked.only == "ours" else measure_plain
         sys.stdout.write(f"{measure(asked.work[0], asked.data)}\n")
         return
-    for work in asked.work:
+    unknown = set(asked.work) - set(RECIPES)
+    if unknown:
+        parser.error(f"no such work: {', '.join(sorted(unknown))}; choose from {', '.join(RECIPES)}")
+    for work in asked.work or RECIPES:
         sys.stdout.write(json.dumps(compare(work, asked.data, asked.repetitions)) + "\n")
         sys.stdout.flush()
 

@@ -206,7 +206,7 @@ class Run:
         except OSError as error:
             raise DiskError(
                 f"{self.path}: cannot be written in: {error.strerror}",
-                mend="choose another folder with --out",
+                mend="choose a folder you can write to",
             ) from error
         with lock:
             try:
