@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from ribocyte.cells import bloodmnist, images
 from ribocyte.cells import networks as cell_networks
-from ribocyte.errors import ModelError, RecipeError, nearest
+from ribocyte.errors import ModelError, RecipeError, suggest
 from ribocyte.learn import predictor
 from ribocyte.learn.batches import Augment, mix
 from ribocyte.learn.objectives import Classification, Regression
@@ -206,11 +206,10 @@ def parse_recipe(tables: Mapping[str, Any], name: str) -> Recipe:
     known = ("name", "data", "model", "objective", "training")
     for key in tables:
         if key not in known:
-            near = nearest(key, known, 1)
             raise RecipeError(
                 f"{key}: unknown table",
                 expected=f"one of {', '.join(known)}",
-                mend=f"did you mean {near[0]}?" if near else "",
+                mend=suggest(key, known),
             )
     called = tables.get("name", name)
     if not isinstance(called, str) or called != Path(called).name or called in ("", ".", ".."):
@@ -284,10 +283,9 @@ def _kind(tables: Mapping[str, Any], part: str, known: Mapping[str, object]) -> 
         raise RecipeError(f"{part}.kind: missing", expected=f"one of {', '.join(known)}")
     kind = table["kind"]
     if kind not in known:
-        near = nearest(kind, known, 1)
         raise RecipeError(
             f"{part}.kind = {kind!r} is unknown",
             expected=f"one of {', '.join(known)}",
-            mend=f"did you mean {near[0]}?" if near else "",
+            mend=suggest(kind, known),
         )
     return kind, {key: value for key, value in table.items() if key != "kind"}

@@ -85,6 +85,20 @@ class InterruptedRunError(WorkError):
     """The user stopped the work; what was done is kept."""
 
 
+def suggest(wanted: str, known: Iterable[str], before: str = "") -> str:
+    """Ask whether the closest known name was meant; nothing where none is close.
+
+    Parameters
+    ----------
+    wanted, known
+        As for `nearest`.
+    before : str
+        Put in front of the name, such as the table a key belongs to.
+    """
+    near = nearest(wanted, known, 1)
+    return f"did you mean {before}{near[0]}?" if near else ""
+
+
 def nearest(wanted: str, known: Iterable[str], count: int = 3) -> list[str]:
     """Give the known names closest to a misspelt one, best first; possibly none.
 

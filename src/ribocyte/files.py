@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import gzip
 import hashlib
+import io
 import os
 import tempfile
+import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -195,6 +198,31 @@ def sha256(path: Path) -> str:
             return hashlib.file_digest(stream, "sha256").hexdigest()
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror}") from error
+
+
+@contextlib.contextmanager
+def open_unpacked(path: Path) -> Iterator[io.BufferedReader | gzip.GzipFile]:
+    """Open a plain or gzipped file for reading; its content decides which it is, not its name.
+
+    Raises
+    ------
+    DataError
+        If it cannot be read, or, at any time while it is read, turns out to be damaged or cut short.
+    """
+    try:
+        with path.open("rb") as file:
+            packed = file.read(2) == b"\x1f\x8b"
+            file.seek(0)
+            with gzip.open(file) if packed else contextlib.nullcontext(file) as stream:
+                yield stream
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise DataError(
+            f"{path}: damaged or cut short: {error}",
+            expected="a whole .gz file",
+            mend="fetch or copy it again",
+        ) from error
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror or error}") from error
 
 
 @contextlib.contextmanager

@@ -12,7 +12,7 @@ import typer
 from ribocyte import files
 from ribocyte.cli import options, present
 from ribocyte.cli.progress import watch_download
-from ribocyte.errors import DataError, nearest
+from ribocyte.errors import DataError, suggest
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -190,11 +190,10 @@ def _choose(name: str, others: str = "") -> dict[str, Collection]:
     if name == "all":
         return known
     if name not in known:
-        near = nearest(name, known, 1)
         raise DataError(
             f"{name}: no such data",
             expected=f"one of {', '.join(known)}, all{others}",
-            mend=f"did you mean {near[0]}?" if near else "",
+            mend=suggest(name, known),
         )
     return {name: known[name]}
 

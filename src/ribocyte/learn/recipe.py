@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args, get_origin
 
-from ribocyte.errors import RecipeError, nearest
+from ribocyte.errors import RecipeError, suggest
 
 Config = TypeVar("Config")
 
@@ -220,10 +220,10 @@ def parse(config: type[Config], table: Mapping[str, Any], where: str) -> Config:
     known = [f.name for f in dataclasses.fields(config) if f.init]  # type: ignore[arg-type]
     for key in table:
         if key not in known:
-            near = nearest(key, known, 1)
-            meant = f"did you mean {where}.{near[0]}?" if near else ""
             raise RecipeError(
-                f"{where}.{key}: unknown key", expected=f"one of {', '.join(known)}", mend=meant
+                f"{where}.{key}: unknown key",
+                expected=f"one of {', '.join(known)}",
+                mend=suggest(key, known, f"{where}."),
             )
     values = {key: _convert(hints[key], value, f"{where}.{key}") for key, value in table.items()}
     missing = [
@@ -250,11 +250,10 @@ def _convert(hint: Any, value: Any, key: str) -> Any:
     if origin is Literal:
         choices = {str(choice): choice for choice in get_args(hint)}
         if isinstance(value, bool) or str(value) not in choices:  # 32 is as good as "32"
-            near = nearest(str(value), choices, 1)
             raise RecipeError(
                 f"{key} = {value!r} is not a choice",
                 expected=f"one of {', '.join(choices)}",
-                mend=f"did you mean {near[0]}?" if near else "",
+                mend=suggest(str(value), choices),
             )
         return choices[str(value)]
     if origin is tuple:

@@ -18,15 +18,15 @@ from __future__ import annotations
 
 import contextlib
 import csv
-import gzip
+import io
 import itertools
 import re
-import zlib
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TextIO
 
 from ribocyte.errors import DataError, nearest
+from ribocyte.files import open_unpacked
 
 SEQUENCE_COLUMNS = ("rna_seq", "sequence", "seq", "rna")
 NAME_COLUMNS = ("probe_id", "name", "id")
@@ -246,24 +246,14 @@ def _head(path: Path) -> bytes:
 @contextlib.contextmanager
 def _opened(path: Path) -> Iterator[TextIO]:
     """Open a plain or gzipped text file, and say what is wrong with it in our words."""
-    packed = _head(path).startswith(b"\x1f\x8b")
+    _head(path)
     try:
-        with gzip.open(path) if packed else path.open("rb") as stream:
+        with open_unpacked(path) as stream:
             if b"\0" in stream.peek(8192)[:8192]:
                 raise DataError(
                     f"{path}: binary", expected="FASTA, a table, or one sequence per line, as text"
                 )
-        with (
-            gzip.open(path, "rt", encoding="utf-8-sig") if packed else path.open(encoding="utf-8-sig") as text
-        ):
-            yield text
+            with io.TextIOWrapper(stream, encoding="utf-8-sig") as text:
+                yield text
     except UnicodeDecodeError as error:
         raise DataError(f"{path}: binary, or not UTF-8: {error.reason}", expected="text") from error
-    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise DataError(
-            f"{path}: damaged or cut short: {error}",
-            expected="a whole .gz file",
-            mend="fetch or copy it again",
-        ) from error
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read: {error.strerror or error}") from error

@@ -9,7 +9,6 @@ made of the table's path, size and time of change: a table that changes is read 
 from __future__ import annotations
 
 import contextlib
-import gzip
 import hashlib
 import io
 import zlib
@@ -23,7 +22,7 @@ import numpy as np
 import polars as pl
 
 from ribocyte.errors import DataError, DiskError, nearest
-from ribocyte.files import atomic_write, cache_directory
+from ribocyte.files import atomic_write, cache_directory, open_unpacked
 
 PROBE_COLUMNS = ("Probe_Set", "Probe_ID", "RNA_Seq")
 SETS = ("SetA", "SetB")
@@ -80,7 +79,7 @@ def read_header(path: Path) -> tuple[str, ...]:
     DataError
         If the file is empty or no such table, lacks one of the probes' columns, or names a column twice.
     """
-    with _opened(path) as stream:
+    with open_unpacked(path) as stream:
         line = stream.readline(LONGEST_LINE)
     if not line.strip():
         raise DataError(f"{path}: empty", expected="a header and a row for each probe", mend="fetch it again")
@@ -118,7 +117,7 @@ def stream_table(path: Path, experiments: Sequence[str]) -> Iterator[pl.DataFram
     """
     names = read_header(path)
     rows = 0
-    with _opened(path) as stream:
+    with open_unpacked(path) as stream:
         stream.readline(LONGEST_LINE)
         for block in _whole_lines(path, stream):
             _check_widths(path, block, len(names), rows)
@@ -170,25 +169,6 @@ def _refuse_row(path: Path, column: pl.Series, right: pl.Series, what: str, expe
     at = (~right).arg_max()
     if at is not None and not right[at]:
         raise DataError(f"{path}: row {at + 1}: {what} is {column[at]!r}", expected=expected)
-
-
-@contextlib.contextmanager
-def _opened(path: Path) -> Iterator[io.BufferedIOBase]:
-    """Open a plain or gzipped file, and say what is wrong with it in our words."""
-    try:
-        with path.open("rb") as file:
-            packed = file.read(2) == b"\x1f\x8b"
-            file.seek(0)
-            with gzip.open(file) if packed else contextlib.nullcontext(file) as stream:
-                yield stream
-    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise DataError(
-            f"{path}: damaged or cut short: {error}",
-            expected="a whole .gz file",
-            mend="fetch or copy it again",
-        ) from error
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read: {error.strerror or error}") from error
 
 
 def _whole_lines(path: Path, stream: io.BufferedIOBase) -> Iterator[bytes]:
