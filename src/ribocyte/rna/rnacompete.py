@@ -21,7 +21,7 @@ from ribocyte.errors import DataError
 from ribocyte.files import Source, locate
 from ribocyte.learn import recipe
 from ribocyte.learn.splits import Info, Split, Splits
-from ribocyte.rna.alphabet import tokens
+from ribocyte.rna.alphabet import LETTERS, tokens
 from ribocyte.rna.experiments import METADATA, resolve_experiments
 from ribocyte.rna.protocols import (
     Floats,
@@ -103,7 +103,7 @@ def load(config: RNAcompeteConfig, root: Path | None = None) -> Splits:
     -------
     Splits
         Inputs uint8 (N, length), targets float32 (N, P) with NaN where a spot failed, names the Probe_IDs. The
-        info's ``normalisation`` holds ``length`` and the scales, one number per experiment (see
+        info's ``normalisation`` holds ``alphabet``, ``length`` and the scales, one number per experiment (see
         `ribocyte.rna.protocols.describe_scales`).
 
     Raises
@@ -134,7 +134,11 @@ def load(config: RNAcompeteConfig, root: Path | None = None) -> Splits:
         fingerprint="",
         protocol=config.protocol,
         outputs=tuple(experiments),
-        normalisation={"length": config.length, **describe_scales(config.protocol, list(scales))},
+        normalisation={
+            "alphabet": LETTERS,
+            "length": config.length,
+            **describe_scales(config.protocol, list(scales)),
+        },
         simulated=is_simulated(table["Probe_ID"]),
     )
     return Splits(train, val, test, info).stamped()
