@@ -96,6 +96,7 @@ def test_a_run_holds_all_it_promises(finished: Run, finished_cells: Run) -> None
         "last.ckpt",
         "model.safetensors",
         "predictions.parquet",
+        "resamples.parquet",
         "scores.json",
     }
     for run, figures in ((finished, {"history", "density"}), (finished_cells, {"history", "confusion"})):
@@ -113,8 +114,13 @@ def test_the_scores_are_those_of_the_predictions_computed_elsewhere(finished: Ru
     assert scores["spearman"]["value"] == pytest.approx(spearmanr(predicted, measured).statistic)
     assert scores["pearson"]["value"] == pytest.approx(pearsonr(predicted, measured).statistic, rel=1e-5)
     assert scores["mse"]["value"] == pytest.approx(((predicted - measured) ** 2).mean(), rel=1e-5)
-    for score in scores.values():
+    assert set(scores) == {"spearman", "pearson", "mse"}
+    kept = finished.resamples
+    assert kept is not None
+    for name, score in scores.items():
         assert score["low"] < score["value"] < score["high"]
+        low, high = kept[name].quantile(0.025, "linear"), kept[name].quantile(0.975, "linear")
+        assert (low, high) == (pytest.approx(score["low"]), pytest.approx(score["high"]))
 
 
 def test_the_scores_tell_what_belongs_beside_them(finished: Run, root: Path) -> None:
@@ -228,6 +234,8 @@ def same_run(one: Run, other: Run) -> None:
         assert toys.same_bits(first[part], second[part]), part
     assert one.model.read_bytes() == other.model.read_bytes()
     assert one.predictions.equals(other.predictions)
+    assert one.resamples is not None
+    assert one.resamples.equals(other.resamples)
     assert one.scores["test"] == other.scores["test"]
     assert not list(other.path.glob(".*.part"))
 
@@ -404,9 +412,3 @@ def test_what_cannot_be_compared_is_refused(
         pipeline.train(rna(), tmp_path / "unfinished", data=root, stop=stop_after(1))
     with pytest.raises(RunError, match=r"unfinished/predictions\.parquet: not there"):
         pipeline.compare([finished, Run.open(tmp_path / "unfinished")])
-
-
-def test_runs_are_named_with_as_much_as_tells_them_apart(tmp_path: Path) -> None:
-    a, b, c = (toys.run(tmp_path / name) for name in ("x/run", "y/run", "z/other"))
-    assert pipeline.unique_names([a, c]) == ["run", "other"]
-    assert pipeline.unique_names([a, b]) == ["x/run", "y/run"]

@@ -1,9 +1,12 @@
-"""From a recipe to a finished run, and from runs to comparisons: what the command line calls."""
+"""From a recipe to a finished run, and from runs to comparisons: what the command line calls.
+
+The comparisons themselves are in `ribocyte.comparisons` and are given on from here.
+"""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
@@ -12,9 +15,18 @@ import torch
 from torch import Tensor
 
 from ribocyte import catalog
+from ribocyte.comparisons import (
+    compare,
+    compare_groups,
+    draw_comparison,
+    group_by_seed,
+    reach,
+    score_group,
+    unique_names,
+)
 from ribocyte.errors import DataError, RequestError, RunError
 from ribocyte.learn import evaluation, measure, plots
-from ribocyte.learn.evaluation import Difference, Score
+from ribocyte.learn.evaluation import Score
 from ribocyte.learn.hardware import leave_processes, make_fabric, settle_precision
 from ribocyte.learn.objectives import Objective
 from ribocyte.learn.recipe import Recipe
@@ -22,6 +34,19 @@ from ribocyte.learn.runs import Run
 from ribocyte.learn.splits import Split, Splits
 from ribocyte.learn.training import Progress, fit, ignore, never
 from ribocyte.version import VERSION
+
+__all__ = [
+    "Evaluation",
+    "compare",
+    "compare_groups",
+    "draw_comparison",
+    "evaluate",
+    "group_by_seed",
+    "reach",
+    "score_group",
+    "train",
+    "unique_names",
+]
 
 
 def train(
@@ -145,82 +170,14 @@ def evaluate(model: catalog.Predictor, *, data: Path | None = None, split: str =
     return Evaluation(scores, len(part), split, same, splits.info.simulated, splits.info.protocol)
 
 
-def compare(runs: Sequence[Run], figures: Path | None = None) -> dict[str, dict[str, Difference]]:
-    """Compare finished runs with the first of them, on the same test rows, by the paired bootstrap.
-
-    Parameters
-    ----------
-    runs : sequence of Run
-        Two or more.
-    figures : Path, optional
-        A folder that receives ``curves.svg`` and ``losses.svg``: all runs on shared axes.
-
-    Returns
-    -------
-    dict
-        Name of each run but the first, to metric, to `Difference`.
-
-    Raises
-    ------
-    RunError
-        If fewer than two are given, one is unfinished, or they measure different things.
-    """
-    if len(runs) < 2:
-        raise RunError("compare: one run alone cannot be compared", expected="two or more runs")
-    names = unique_names(runs)
-    first = runs[0]
-    table = first.predictions
-    outputs, targets = evaluation.from_prediction_table(table)
-    found = {}
-    for name, run in zip(names[1:], runs[1:], strict=True):
-        other = run.predictions
-        evaluation.same_rows(table, other, (names[0], name))
-        pair = outputs, evaluation.from_prediction_table(other)[0]
-        found[name] = evaluation.compare((_objective(first), _objective(run)), pair, targets)
-    if figures:
-        draw_comparison(dict(zip(names, runs, strict=True)), figures)
-    return found
-
-
-def draw_comparison(runs: Mapping[str, Run], folder: Path) -> list[Path]:
-    """Draw several runs on shared axes: ``curves.svg`` (loss and metrics) and ``losses.svg``.
-
-    Returns
-    -------
-    list of Path
-        What was written.
-    """
-    histories = {name: run.history for name, run in runs.items()}
-    simulated = any(run.scores["simulated"] for run in runs.values())
-    metric = _objective(next(iter(runs.values()))).best
-    columns = ["train_loss", f"val_{metric}"]
-    if any(f"test_{metric}" in history.columns for history in histories.values()):
-        columns.append(f"test_{metric}")
-    drawn = {
-        folder / "curves.svg": plots.plot_comparison(histories, columns, simulated=simulated),
-        folder / "losses.svg": plots.plot_losses(histories, simulated=simulated),
-    }
-    for path, figure in drawn.items():
-        plots.save_figure(figure, path)
-    return list(drawn)
-
-
-def unique_names(runs: Sequence[Run]) -> list[str]:
-    """Name runs by their folders, with as many parents as it takes to tell them apart."""
-    paths = [run.path.resolve() for run in runs]
-    for depth in range(1, max(len(path.parts) for path in paths) + 1):
-        names = ["/".join(path.parts[-depth:]) for path in paths]
-        if len(set(names)) == len(names):
-            return names
-    raise RunError(f"{paths[0]}: the same run is named twice", expected="different runs")
-
-
 def _finish(run: Run, predictor: catalog.Predictor, splits: Splits, recipe: Recipe) -> None:
     """Score the best model on the test split and draw the run; the scores are written last."""
     objective = cast(Objective, recipe.objective)
     outputs = predictor.outputs(splits.test.inputs)
     run.write_predictions(evaluation.prediction_table(outputs, splits.test, splits.info.outputs))
-    scores = evaluation.evaluate(objective, outputs, splits.test)
+    judged = evaluation.judge(objective, outputs, splits.test.targets)
+    run.write_resamples(judged.resamples)
+    scores = evaluation.score(judged)
     _draw_run(run, outputs, splits, scores, objective.best)
     run.write_scores(_facts(run, predictor, splits, recipe) | {"test": evaluation.as_json(scores)})
 
@@ -286,7 +243,3 @@ def _existing_run(out: Path, recipe: Recipe) -> Run | None:
                     mend=f"resume it with {out / 'recipe.toml'}, or begin a new run with --out",
                 )
     return run
-
-
-def _objective(run: Run) -> Objective:
-    return cast(Objective, catalog.parse_recipe(run.recipe, run.name).objective)

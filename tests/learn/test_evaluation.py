@@ -202,6 +202,83 @@ def test_probabilities_and_logits_are_compared_each_in_its_own_terms() -> None:
         assert difference.gain == pytest.approx(0, abs=1e-12)
 
 
+def test_models_judged_apart_are_compared_as_if_judged_together() -> None:
+    (one, other), targets = pair((0.9, 0.8))
+    random, rows = np.random.default_rng(0), len(targets)
+    judges = [Regression().resampler(each.numpy(), targets.numpy()) for each in (one, other)]
+    gains: dict[str, list[float]] = {"spearman": [], "pearson": [], "mse": []}
+    for _ in range(200):
+        drawn = np.bincount(random.integers(0, rows, rows), minlength=rows)  # one draw for both
+        first, second = (judge(drawn) for judge in judges)
+        for name, values in gains.items():
+            values.append((first[name] - second[name]) if name == "mse" else (second[name] - first[name]))
+    for name, difference in compare((one, other), targets).items():
+        assert (difference.low, difference.high) == tuple(np.percentile(gains[name], [2.5, 97.5]))
+
+
+def test_resamples_are_known_by_their_first_rows() -> None:
+    (one, other), targets = pair((0.9, 0.8))
+    kept = evaluation.draw_resamples(Regression(), one, targets)
+    assert evaluation.are_resamples_of(kept, Regression(), one, targets)
+    assert not evaluation.are_resamples_of(kept, Regression(), other, targets)
+    assert not evaluation.are_resamples_of(kept.head(999), Regression(), one, targets)
+    assert not evaluation.are_resamples_of(kept.drop("mse"), Regression(), one, targets)
+    constant = torch.zeros_like(one)
+    undefined = evaluation.draw_resamples(Regression(), constant, targets)
+    assert evaluation.are_resamples_of(undefined, Regression(), constant, targets)
+
+
+# Over seeds
+
+
+def seeds(
+    random: np.random.Generator, count: int, spread: float, rows: float = 0.0
+) -> list[evaluation.Judged]:
+    """Draw recipes of true score 0 whose seeds and whose test rows vary so much."""
+    shared, resamples = rows * random.normal(), rows * random.normal(size=400)
+    values = shared + spread * random.normal(size=count)
+    return [evaluation.Judged({"m": value}, pl.DataFrame({"m": value + resamples})) for value in values]
+
+
+def test_one_seed_is_given_back_as_it_is() -> None:
+    (only,) = seeds(np.random.default_rng(0), 1, 1.0)
+    assert evaluation.average_seeds([only], 0, np.random.default_rng(0)) is only
+
+
+def test_seeds_that_agree_leave_the_interval_of_the_rows() -> None:
+    (one,) = seeds(np.random.default_rng(0), 1, 0.0, rows=1.0)
+    together = evaluation.average_seeds([one] * 4, 3, np.random.default_rng(0))
+    assert together.values["m"] == pytest.approx(one.values["m"])
+    np.testing.assert_allclose(together.resamples["m"], one.resamples["m"])
+
+
+def test_many_seeds_have_the_interval_of_students_t() -> None:
+    members = seeds(np.random.default_rng(1), 30, 1.0)
+    values = np.array([member.values["m"] for member in members])
+    found = evaluation.score(evaluation.average_seeds(members, 29, np.random.default_rng(0)))["m"]
+    half = 2.045 * values.std(ddof=1) / math.sqrt(30)
+    assert found.value == pytest.approx(values.mean())
+    assert (found.high - found.low) / 2 == pytest.approx(half, rel=0.12)
+
+
+@pytest.mark.parametrize(("count", "rows"), [(2, 1.0), (3, 0.0), (3, 1.0), (5, 0.0)])
+def test_intervals_over_few_seeds_cover_as_often_as_they_say(count: int, rows: float) -> None:
+    random, covered = np.random.default_rng(7), 0
+    for _ in range(200):
+        sides = seeds(random, count, 1.0), seeds(random, count, 1.0, rows)
+        first, second = (evaluation.average_seeds(side, 2 * count - 2, random) for side in sides)
+        difference = evaluation.differ(first, second)["m"]
+        covered += difference.low <= 0 <= difference.high
+    assert 179 <= covered <= 200  # 190 expected, with a standard deviation of 3
+
+
+def test_a_seed_without_a_score_leaves_the_mean_without_one() -> None:
+    good, bad = (evaluation.Judged({"m": v}, pl.DataFrame({"m": [v] * 400})) for v in (0.5, math.nan))
+    found = evaluation.score(evaluation.average_seeds([good, bad], 1, np.random.default_rng(0)))["m"]
+    assert math.isnan(found.value)
+    assert math.isnan(found.low)
+
+
 # Tables
 
 

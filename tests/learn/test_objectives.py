@@ -203,6 +203,62 @@ def test_a_single_class_has_no_auc() -> None:
     assert found["accuracy"] == found["balanced_accuracy"]
 
 
+# What is watched
+
+
+def gradient_by_autograd(logits: Tensor, targets: Tensor, objective: Classification) -> Tensor:
+    logits = logits.clone().requires_grad_()
+    outputs = logits.softmax(dim=1) if objective.probabilities else logits
+    objective.total_loss(outputs, targets).backward()
+    assert logits.grad is not None
+    return logits.grad
+
+
+@pytest.mark.parametrize("probabilities", [False, True])
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+@given(st.integers(0, 1000), st.sampled_from([0.01, 1.0, 8.0, 25.0]))
+def test_the_gradient_at_the_logits_is_autograds(
+    probabilities: bool, smoothing: float, seed: int, scale: float
+) -> None:
+    objective = Classification(smoothing=smoothing, probabilities=probabilities)
+    logits, targets = scale * draw(12, 5, seed).double(), torch.arange(12) % 5
+    outputs = logits.softmax(dim=1) if probabilities else logits
+    expected = gradient_by_autograd(logits, targets, objective)
+    torch.testing.assert_close(objective.logit_gradient(outputs, targets), expected, rtol=1e-9, atol=1e-14)
+    found, lengths = objective.watch(outputs, targets), expected.norm(dim=1)
+    wrong = lengths[logits.argmax(1) != targets]
+    assert found["logit_gradient"] == pytest.approx(float(lengths.mean()), rel=1e-9, abs=1e-14)
+    assert found["wrong_gradient"] == pytest.approx(float(wrong.mean()), rel=1e-9, abs=1e-14, nan_ok=True)
+    assert found["saturation"] == pytest.approx(float(logits.softmax(1).amax(1).mean()))
+
+
+def test_a_saturated_softmax_is_seen_to_pull_at_nothing_even_where_it_is_wrong() -> None:
+    logits, targets = 40 * torch.eye(3)[torch.zeros(6, dtype=torch.long)], torch.arange(6) % 3
+    frozen = Classification(probabilities=True).watch(logits.softmax(1), targets)  # in float32, as trained
+    assert 0 < frozen["wrong_gradient"] < 1e-15
+    assert frozen["saturation"] == pytest.approx(1)
+    assert frozen["commonest"] == 1
+    moving = Classification().watch(logits, targets)
+    assert moving["wrong_gradient"] == pytest.approx(math.sqrt(2))  # the same answers still pull with logits
+
+
+def test_the_commonest_answer_is_counted_and_no_mistake_is_no_number() -> None:
+    outputs = torch.eye(4)[[0, 0, 0, 1, 2]]
+    found = Classification().watch(outputs, torch.tensor([0, 0, 0, 1, 2]))
+    assert found["commonest"] == pytest.approx(3 / 5)
+    assert math.isnan(found["wrong_gradient"])
+
+
+def test_the_spread_tells_a_constant_prediction() -> None:
+    targets = draw(30, 2)
+    assert Regression().watch(torch.full((30, 2), 0.3), targets)["spread"] == pytest.approx(0, abs=1e-6)
+    targets[:5, 1] = NAN
+    outputs = torch.stack([3 * targets[:, 0], targets[:, 1].nan_to_num(9.0) * 0.5], dim=1)
+    assert Regression().watch(outputs, targets)["spread"] == pytest.approx((3 + 0.5) / 2, rel=1e-6)
+    assert math.isnan(Regression().watch(outputs, torch.ones(30, 2))["spread"])
+    assert math.isnan(Regression().watch(outputs, torch.full((30, 2), NAN))["spread"])
+
+
 # What decides "best"
 
 

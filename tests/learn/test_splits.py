@@ -43,6 +43,20 @@ def test_an_empty_split_is_refused_by_name() -> None:
         Splits(splits.train, splits.val[:0], splits.test, splits.info)
 
 
+def test_without_its_test_a_data_set_has_no_test_row_and_keeps_its_name() -> None:
+    splits = toys.regression((6, 3, 4))
+    blind = splits.without_test()
+    assert (len(blind.train), len(blind.val), len(blind.test)) == (6, 3, 0)
+    assert blind.test.inputs.numel() == blind.test.targets.numel() == blind.test.names.size == 0
+    assert blind.info == splits.info
+    assert len(splits.test) == 4
+    assert len(blind.without_test().test) == 0
+    with pytest.raises(DataError, match="the train split is empty"):
+        replace(blind, train=splits.train[:0])
+    with pytest.raises(ValueError, match="blind, and 4 test rows"):
+        replace(blind, test=splits.test)
+
+
 def test_the_fingerprint_sees_every_kind_of_change() -> None:
     splits = toys.regression((6, 3, 3))
     train = splits.train

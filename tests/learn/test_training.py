@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 import toys
 from ribocyte.errors import DataError, InterruptedRunError, RecipeError, RunError, WorkError
+from ribocyte.learn import plots
 from ribocyte.learn.batches import batch_rows
 from ribocyte.learn.objectives import Classification, Objective, Regression
 from ribocyte.learn.predictor import Predictor, read_model
@@ -175,13 +176,46 @@ def test_the_history_tells_every_epoch_in_finite_numbers(tmp_path: Path) -> None
     history = Run.open(tmp_path / "run").history
     metrics = ["loss", "spearman", "pearson", "mse"]
     assert set(history.columns) == {
-        "epoch", "learning_rate", "train_loss", *TIMES, *(f"{s}_{m}" for s in ("val", "test") for m in metrics),
+        "epoch", "learning_rate", "train_loss", "spread", *TIMES,
+        *(f"{s}_{m}" for s in ("val", "test") for m in metrics),
     }  # fmt: skip
     assert history["epoch"].to_list() == [1, 2, 3, 4]
     assert all(history[name].is_finite().all() for name in history.columns)
     assert (history["seconds"] > 0).all()
     assert (history["examples_per_second"] > 0).all()
     assert (history["peak_mb"] > 10).all()
+
+
+def test_what_is_watched_is_of_the_validation_split_and_no_score(tmp_path: Path) -> None:
+    splits = toys.classification()
+    model = learn(tmp_path / "run", toys.Dense(outputs=3), splits, objective=Classification(), epochs=3)
+    history = Run.open(tmp_path / "run").history
+    last = history.row(-1, named=True)
+    outputs = model.outputs(splits.val.inputs)  # of the best epoch: the last one here
+    assert model.card["best"]["epoch"] == 3
+    for name, value in Classification().watch(outputs, splits.val.targets).items():
+        assert last[name] == pytest.approx(value, rel=1e-5), name
+    assert model.card["best"]["metric"] == "accuracy"
+
+
+def test_a_training_begun_by_an_older_version_goes_on_and_is_drawn(tmp_path: Path) -> None:
+    watched = {"logit_gradient", "wrong_gradient", "saturation", "commonest"}
+    settings: dict[str, Any] = {"objective": Classification(), "epochs": 4, "splits": toys.classification()}
+    with pytest.raises(InterruptedRunError):
+        learn(tmp_path / "run", toys.Deep(outputs=3), stop=stop_after(14), **settings)  # of 6 steps an epoch
+    run = Run.open(tmp_path / "run")
+    state = run.read_checkpoint()
+    assert state is not None
+    assert len(state["history"]) == 2
+    state["history"] = [{k: v for k, v in row.items() if k not in watched} for row in state["history"]]
+    run.write_checkpoint(state)
+    learn(tmp_path / "run", toys.Deep(outputs=3), **settings)
+    history = run.history
+    assert watched <= set(history.columns)
+    assert history["saturation"].is_null().to_list() == [True, True, False, False]
+    assert history["val_loss"].null_count() == 0
+    plots.plot_health({"old": history}).draw_without_rendering()
+    plots.plot_losses({"old": history}).draw_without_rendering()
 
 
 def test_the_test_split_is_not_even_looked_at_unless_asked_for(tmp_path: Path) -> None:

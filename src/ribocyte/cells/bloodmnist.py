@@ -213,12 +213,10 @@ def check(root: Path | None = None) -> dict[str, Any]:
     arrays = _read(path)
     labels = {name: _labels(path, name, arrays) for name in SPLITS}
     prints = {name: [image.tobytes() for image in arrays[f"{name}_images"]] for name in SPLITS}
-    with path.open("rb") as stream:
-        md5 = hashlib.file_digest(stream, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
     return {
         "path": str(path),
-        "md5": md5,
-        "official": BLOODMNIST.checksum == f"md5:{md5}",
+        "md5": _md5(path),
+        "official": is_official(path),
         "simulated": SIMULATION in arrays,
         "simulation": str(arrays[SIMULATION]) if SIMULATION in arrays else None,
         "image_shape": list(arrays["train_images"].shape[1:]),
@@ -233,6 +231,11 @@ def check(root: Path | None = None) -> dict[str, Any]:
         },
         "conflicts": _conflicts(prints, labels),
     }
+
+
+def is_official(path: Path) -> bool:
+    """Say whether a file is the published one, by its checksum."""
+    return f"md5:{_md5(path)}" == BLOODMNIST.checksum
 
 
 def check_folder(folder: Path) -> dict[str, Any]:
@@ -277,6 +280,11 @@ def check_folder(folder: Path) -> dict[str, Any]:
         "repeats": sum(len(same) - 1 for same in equal.values()),
         "conflicts": [" = ".join(written for _, written in same) for same in conflicts],
     }
+
+
+def _md5(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
 
 
 def _read(path: Path) -> dict[str, np.ndarray[Any, np.dtype[Any]]]:

@@ -2,15 +2,16 @@
 
 Intervals are percentile bootstraps (Efron 1979): the test rows are drawn with replacement, the metric is
 computed again, and the middle 95 % of the results are reported. They say how much a score depends on which
-probes or cells happened to be in the test set, not on the seed of the training.
+probes or cells happened to be in the test set; those of several seeds together (`average_seeds`), also how
+much on the seed of the training.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import polars as pl
@@ -23,6 +24,13 @@ from ribocyte.learn.objectives import LOWER_IS_BETTER, Objective
 from ribocyte.learn.splits import Split
 
 RESAMPLES = 1000
+
+
+class Judged(NamedTuple):
+    """A model's metrics on some rows, and the same of every resample of those rows: a column for each metric."""
+
+    values: Mapping[str, float]
+    resamples: pl.DataFrame
 
 
 @dataclass(frozen=True)
@@ -80,10 +88,7 @@ def evaluate(
     -------
     dict of str to Score
     """
-    predicted, measured = outputs.numpy(), split.targets.numpy()
-    values = objective.metrics(predicted, measured)
-    drawn = _bootstrap([objective.resampler(predicted, measured)], len(split), resamples, seed)
-    return {name: Score(value, *_interval(drawn[name][:, 0])) for name, value in values.items()}
+    return score(judge(objective, outputs, split.targets, resamples, seed))
 
 
 def compare(
@@ -109,18 +114,101 @@ def compare(
     resamples, seed : int
         Of the bootstrap.
     """
-    measured = targets.numpy()
-    pair = [(objective, output.numpy()) for objective, output in zip(objectives, outputs, strict=True)]
-    values = [objective.metrics(output, measured) for objective, output in pair]
-    resamplers = [objective.resampler(output, measured) for objective, output in pair]
-    drawn = _bootstrap(resamplers, len(measured), resamples, seed)
+    first, second = (
+        judge(objective, output, targets, resamples, seed)
+        for objective, output in zip(objectives, outputs, strict=True)
+    )
+    return differ(first, second)
+
+
+def judge(
+    objective: Objective, outputs: Tensor, targets: Tensor, resamples: int = RESAMPLES, seed: int = 0
+) -> Judged:
+    """Compute the metrics of all rows and of every resample."""
+    values = objective.metrics(outputs.numpy(), targets.numpy())
+    return Judged(values, draw_resamples(objective, outputs, targets, resamples, seed))
+
+
+def draw_resamples(
+    objective: Objective, outputs: Tensor, targets: Tensor, resamples: int = RESAMPLES, seed: int = 0
+) -> pl.DataFrame:
+    """Draw the rows with replacement many times and judge each resample.
+
+    Which rows are drawn depends on their number, on `seed` and on nothing else: the resamples of two models on
+    the same rows are paired, row by row of this table, however far apart they were drawn.
+
+    Returns
+    -------
+    DataFrame
+        A column for each metric, a row for each resample.
+    """
+    metrics = objective.resampler(outputs.numpy(), targets.numpy())
+    return pl.DataFrame([metrics(counts) for counts in _draw(len(targets), resamples, seed)])
+
+
+def are_resamples_of(table: pl.DataFrame, objective: Objective, outputs: Tensor, targets: Tensor) -> bool:
+    """Say whether a table is what `draw_resamples` gives: as long, and the same in the first few resamples."""
+    few = draw_resamples(objective, outputs, targets, 3)
+    if len(table) != RESAMPLES or table.columns != few.columns:
+        return False
+    return np.allclose(table.head(3).to_numpy(), few.to_numpy(), rtol=1e-6, atol=1e-9, equal_nan=True)
+
+
+def score(judged: Judged) -> dict[str, Score]:
+    """Put intervals to metrics."""
+    return {
+        name: Score(value, *_interval(judged.resamples[name].to_numpy()))
+        for name, value in judged.values.items()
+    }
+
+
+def differ(first: Judged, second: Judged) -> dict[str, Difference]:
+    """Tell two models apart that were judged on the same rows, so that their resamples are paired."""
     found = {}
-    for name in values[0]:
-        sign = -1.0 if name in LOWER_IS_BETTER else 1.0
-        low, high = _interval(sign * (drawn[name][:, 1] - drawn[name][:, 0]))
-        gain = sign * (values[1][name] - values[0][name])
-        found[name] = Difference(values[0][name], values[1][name], gain, low, high, _verdict(low, high))
+    for name, one in first.values.items():
+        other, sign = second.values[name], -1.0 if name in LOWER_IS_BETTER else 1.0
+        gains = sign * (second.resamples[name].to_numpy() - first.resamples[name].to_numpy())
+        low, high = _interval(gains)
+        found[name] = Difference(one, other, sign * (other - one), low, high, _verdict(low, high))
     return found
+
+
+def average_seeds(members: Sequence[Judged], freedom: int, random: np.random.Generator) -> Judged:
+    """Average one recipe over its seeds, and resample the seeds together with the rows.
+
+    Each resample takes the rows it took before, the same for all seeds, and draws the seeds with replacement.
+    Left alone, drawing n seeds understates their variance by the factor (n − 1) / n, and its percentiles are
+    those of a normal distribution though the variance is estimated from very few. So the deviation that the
+    drawn seeds cause is widened by √(n / (n − 1)), and by what Student's t is wider than the normal. For the
+    difference of two recipes the intervals then held the truth in 93 to 98 % of simulated experiments, with 2
+    to 10 seeds and the seeds varying from half as much as the rows to infinitely more; without the widening
+    it was 68 % for two seeds and 81 % for three where seeds alone vary.
+
+    Parameters
+    ----------
+    members : sequence of Judged
+        One for each seed, on the same rows. A single one is given back as it is: nothing is known of its
+        seeds, and its interval is of the rows alone.
+    freedom : int
+        Degrees of freedom that the seeds' variance is known with: the number of seeds, less the recipes that
+        are compared.
+    random : Generator
+        Draws the seeds.
+    """
+    from scipy.stats import norm, t
+
+    if len(members) == 1:
+        return members[0]
+    number, resamples = len(members), len(members[0].resamples)
+    widening = math.sqrt(number / (number - 1)) * t.ppf(0.975, freedom) / norm.ppf(0.975)
+    picks = random.integers(0, number, (resamples, number))
+    values, columns = {}, {}
+    for name in members[0].values:
+        values[name] = float(np.mean([member.values[name] for member in members]))
+        drawn = np.stack([member.resamples[name].to_numpy() for member in members], axis=1)
+        mean = drawn.mean(axis=1)
+        columns[name] = mean + widening * (np.take_along_axis(drawn, picks, axis=1).mean(axis=1) - mean)
+    return Judged(values, pl.DataFrame(columns))
 
 
 def prediction_table(outputs: Tensor, split: Split, columns: tuple[str, ...]) -> pl.DataFrame:
@@ -192,16 +280,11 @@ def as_json(scores: Mapping[str, Score | Difference]) -> dict[str, Any]:
     }
 
 
-def _bootstrap(resamplers: list[Any], rows: int, resamples: int, seed: int) -> dict[str, NDArray[np.float64]]:
-    """Judge every resample by every resampler: metric name to (resamples, resamplers)."""
+def _draw(rows: int, resamples: int, seed: int) -> Iterator[NDArray[np.int64]]:
+    """Draw rows with replacement: how often each was drawn, resample after resample."""
     random = np.random.default_rng(seed)
-    drawn: dict[str, list[list[float]]] = {}
     for _ in range(resamples):
-        counts = np.bincount(random.integers(0, rows, rows), minlength=rows)
-        judged = [judge(counts) for judge in resamplers]
-        for name in judged[0]:
-            drawn.setdefault(name, []).append([one[name] for one in judged])
-    return {name: np.array(values) for name, values in drawn.items()}
+        yield np.bincount(random.integers(0, rows, rows), minlength=rows)
 
 
 def _interval(values: NDArray[np.float64]) -> tuple[float, float]:

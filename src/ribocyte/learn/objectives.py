@@ -47,6 +47,10 @@ class Objective(Protocol):
         """Prepare the metrics of resampled rows, for the bootstrap."""
         ...
 
+    def watch(self, outputs: Tensor, targets: Tensor) -> dict[str, float]:
+        """Tell how well the network is, which is no score and decides nothing; NaN where undefined."""
+        ...
+
 
 @dataclass(frozen=True)
 class Regression:
@@ -127,6 +131,26 @@ class Regression:
 
         return judge
 
+    def watch(
+        self, outputs: Float[Tensor, "batch outputs"], targets: Float[Tensor, "batch outputs"]
+    ) -> dict[str, float]:
+        """Tell whether the predictions vary at all.
+
+        Returns
+        -------
+        dict
+            ``spread``: standard deviation of the outputs over that of the targets, on the rows measured,
+            averaged over the columns. 0 is a constant prediction; a perfect one has 1.
+        """
+        ratios = []
+        for predicted, measured in zip(outputs.double().T, targets.double().T, strict=True):
+            here = ~measured.isnan()
+            if int(here.sum()) < 2:
+                continue
+            varied = float(measured[here].std())
+            ratios.append(float(predicted[here].std()) / varied if varied else math.nan)
+        return {"spread": _mean_defined(ratios)}
+
 
 @dataclass(frozen=True)
 class Classification:
@@ -199,6 +223,48 @@ class Classification:
             }
 
         return judge
+
+    def watch(
+        self, outputs: Float[Tensor, "batch classes"], targets: Int[Tensor, " batch"]
+    ) -> dict[str, float]:
+        """Tell whether the loss still moves the network, and whether it has more than one answer.
+
+        Returns
+        -------
+        dict
+            ``logit_gradient``: length (L2) of the gradient of a cell's loss at the logits, averaged over the
+            cells. ``wrong_gradient``: over the misclassified cells alone, NaN where there are none.
+            ``saturation``: the largest probability, averaged over the cells. ``commonest``: share of the
+            most frequent answer; 1 is a network that has collapsed to one class.
+        """
+        answers = outputs.argmax(dim=1)
+        lengths = self.logit_gradient(outputs, targets).norm(dim=1)
+        values = outputs.double()
+        largest = (values if self.probabilities else values.softmax(dim=1)).amax(dim=1)
+        return {
+            "logit_gradient": float(lengths.mean()),
+            "wrong_gradient": float(lengths[answers != targets].mean()),  # of nothing: NaN
+            "saturation": float(largest.mean()),
+            "commonest": float(answers.bincount().max() / len(answers)),
+        }
+
+    def logit_gradient(
+        self, outputs: Float[Tensor, "batch classes"], targets: Int[Tensor, " batch"]
+    ) -> Float[Tensor, "batch classes"]:
+        """Give the gradient of each input's loss at the logits, in closed form and in float64.
+
+        Of logits z with the wanted shares t it is softmax(z) − t. Where the network ends in a softmax,
+        the outputs p take the place of the logits in the loss, and the gradient g = softmax(p) − t goes back
+        through that softmax: (diag(p) − p pᵀ) g, which vanishes as p nears a corner, right or wrong.
+        """
+        values = outputs.double()
+        wanted = nn.functional.one_hot(targets.long(), values.shape[1]).double()
+        wanted = wanted * (1 - self.smoothing) + self.smoothing / values.shape[1]
+        gradient = values.softmax(dim=1) - wanted
+        if not self.probabilities:
+            return gradient
+        shares = values / values.sum(dim=1, keepdim=True)  # float32 shares miss a sum of 1 by 1e-7, and we
+        return shares * (gradient - (shares * gradient).sum(dim=1, keepdim=True))  # look at less than that
 
     def _probability(self, outputs: Array) -> NDArray[np.float64]:
         from scipy.special import softmax

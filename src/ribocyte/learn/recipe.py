@@ -10,9 +10,12 @@ import types
 import typing
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, TypeVar, get_args, get_origin
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args, get_origin
 
 from ribocyte.errors import RecipeError, suggest
+
+if TYPE_CHECKING:
+    from ribocyte.learn.space import Tuning
 
 Config = TypeVar("Config")
 
@@ -97,7 +100,7 @@ class Training:
 
 @dataclasses.dataclass(frozen=True)
 class Recipe:
-    """What to train: four tables and a name.
+    """What to train: four tables and a name, and perhaps how better settings are searched.
 
     Parameters
     ----------
@@ -111,6 +114,8 @@ class Recipe:
         What is minimised and what decides "best".
     training : Training
         How.
+    tuning : Tuning, optional
+        How better settings are searched. No part of what a run is: `as_tables` leaves it out.
     """
 
     name: str
@@ -120,6 +125,7 @@ class Recipe:
     model: Any
     objective: Any
     training: Training
+    tuning: Tuning | None = None
 
     def as_tables(self) -> dict[str, Any]:
         """Give the recipe as TOML tables, complete: every default is spelled out."""
@@ -202,7 +208,7 @@ def parse(config: type[Config], table: Mapping[str, Any], where: str) -> Config:
     Parameters
     ----------
     config : type
-        A dataclass whose fields are int, float, bool, str, Literal, tuples of these, or such dataclasses.
+        A dataclass whose fields are int, float, bool, str, Literal, tuples or tables of these, or such dataclasses.
     table : mapping
         The values; a missing key takes the field's default.
     where : str
@@ -259,9 +265,15 @@ def _convert(hint: Any, value: Any, key: str) -> Any:
     if origin is tuple:
         values = value if isinstance(value, list | tuple) else [value]
         return tuple(_convert(get_args(hint)[0], item, key) for item in values)
+    if origin is Mapping:
+        if not isinstance(value, Mapping):
+            raise RecipeError(f"{key} = {value!r}", expected=f"a table [{key}]")
+        return {name: _convert(get_args(hint)[1], item, f"{key}.{name}") for name, item in value.items()}
     if origin is types.UnionType:
         inner = [option for option in get_args(hint) if option is not type(None)]
-        return None if value is None else _convert(inner[0], value, key)
+        return value if value is None or type(value) in inner else _convert(inner[0], value, key)
+    if hint is Any:
+        return value
     if dataclasses.is_dataclass(hint):
         return parse(typing.cast(type, hint), value, key)
     if hint is float and isinstance(value, int) and not isinstance(value, bool):

@@ -6,6 +6,7 @@
 ``last.ckpt``           where to go on; replaced in one step
 ``model.safetensors``   the best model by validation, ready for `Predictor.load`
 ``predictions.parquet`` the test split: measured and predicted, row by row
+``resamples.parquet``   the metrics of every bootstrap resample of those rows, a column each
 ``scores.json``         metrics with 95 % intervals, on the test split at the best-validation epoch
 ``figures/*.svg``       what the run looks like
 ======================  ==============================================================================
@@ -115,7 +116,7 @@ class Run:
         """One row an epoch; see `ribocyte.learn.training.fit` for the columns."""
         path = self._existing("history.csv")
         try:
-            return pl.read_csv(path)
+            return pl.read_csv(path, infer_schema_length=None)  # a column may be empty for the first epochs
         except (pl.exceptions.PolarsError, ValueError) as error:
             raise RunError(f"{path}: damaged: {str(error).splitlines()[0]}") from error
 
@@ -138,6 +139,19 @@ class Run:
             raise DataError(f"{self.path / 'predictions.parquet'}: damaged: {error}") from error
 
     @property
+    def resamples(self) -> pl.DataFrame | None:
+        """The metrics of every bootstrap resample of the test split; None where an older version kept none."""
+        path = self.path / "resamples.parquet"
+        if not path.is_file():
+            return None
+        try:
+            return pl.read_parquet(path)
+        except pl.exceptions.PolarsError as error:
+            raise DataError(
+                f"{path}: damaged: {error}", mend="remove it: what it held is drawn again when needed"
+            ) from error
+
+    @property
     def model(self) -> Path:
         """Path of the best model."""
         return self.path / "model.safetensors"
@@ -154,6 +168,11 @@ class Run:
     def write_predictions(self, table: pl.DataFrame) -> None:
         """Replace the test predictions."""
         with atomic_write(self.path / "predictions.parquet") as stream:
+            table.write_parquet(stream)
+
+    def write_resamples(self, table: pl.DataFrame) -> None:
+        """Replace the metrics of the resamples."""
+        with atomic_write(self.path / "resamples.parquet") as stream:
             table.write_parquet(stream)
 
     def write_checkpoint(self, state: Mapping[str, Any]) -> None:

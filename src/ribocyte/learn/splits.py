@@ -100,19 +100,39 @@ class Info:
 
 @dataclass(frozen=True, eq=False)
 class Splits:
-    """Train, validation and test, and what is known about them."""
+    """Train, validation and test, and what is known about them.
+
+    Parameters
+    ----------
+    train, val, test : Split
+        At least a row in each.
+    info : Info
+        What is known about them.
+    blind : bool
+        True where the test rows were taken away: `test` then has none.
+    """
 
     train: Split
     val: Split
     test: Split
     info: Info
+    blind: bool = False
 
     def __post_init__(self) -> None:
-        for name in ("train", "val", "test"):
+        if self.blind and len(self.test):
+            raise ValueError(f"blind, and {len(self.test)} test rows")
+        for name in ("train", "val") if self.blind else ("train", "val", "test"):
             if not len(getattr(self, name)):
                 raise DataError(
                     f"{self.info.source}: the {name} split is empty", expected="at least one row in each"
                 )
+
+    def without_test(self) -> Splits:
+        """Give the same splits with no row of the test, for work that must not see it.
+
+        The fingerprint stays that of all three: it says which data this is a part of.
+        """
+        return replace(self, test=self.test[:0], blind=True)
 
     def stamped(self) -> Splits:
         """Give the same splits with the fingerprint of their content filled in."""

@@ -88,7 +88,8 @@ def fit(
     On a CPU the weights and the history are bit for bit the same however often the run was stopped or killed
     in between. Each epoch adds a row to the run's history: ``epoch``, ``learning_rate``, ``train_loss``,
     ``val_loss`` and every metric of the objective as ``val_NAME`` (``test_NAME`` too where the recipe asks),
-    ``seconds``, ``examples_per_second`` (training steps alone) and ``peak_mb``.
+    what the objective watches on the validation split, ``seconds``, ``examples_per_second`` (training steps
+    alone) and ``peak_mb``.
 
     Parameters
     ----------
@@ -252,9 +253,12 @@ class _Loop:
         }
         if not math.isfinite(row["train_loss"]):
             raise self._diverged("the loss")
-        row |= {f"val_{name}": value for name, value in self._judge(self.val).items()}
+        outputs = self._outputs(self.val)
+        row |= {f"val_{name}": value for name, value in self._judge(outputs, self.val).items()}
         if self.test:
-            row |= {f"test_{name}": value for name, value in self._judge(self.test).items()}
+            scores = self._judge(self._outputs(self.test), self.test)
+            row |= {f"test_{name}": value for name, value in scores.items()}
+        row |= self.objective.watch(outputs, self.val.targets)
         row["seconds"] = self.spent + time.perf_counter() - start
         row["examples_per_second"] = examples / self.spent
         row["peak_mb"] = self.memory.read()
@@ -277,8 +281,8 @@ class _Loop:
         report(Progress(self.epoch, self.training.epochs, 0, 0, examples, row))
 
     @torch.inference_mode()
-    def _judge(self, split: Split, batch_size: int = 1024) -> dict[str, float]:
-        """Score a split with the network as it is now, in the precision of the training."""
+    def _outputs(self, split: Split, batch_size: int = 1024) -> Tensor:
+        """Run a split through the network as it is now, in the precision of the training."""
         network = self.scored.eval()
         with self.fabric.autocast():
             outputs = torch.cat(
@@ -289,6 +293,10 @@ class _Loop:
             )
         if not bool(outputs.isfinite().all()):
             raise self._diverged("an output")
+        return outputs
+
+    def _judge(self, outputs: Tensor, split: Split) -> dict[str, float]:
+        """Score a split's outputs."""
         loss = self.objective.total_loss(outputs, split.targets) / self.objective.count(split.targets)
         metrics = self.objective.metrics(outputs.cpu().numpy(), split.targets.cpu().numpy())
         return {"loss": float(loss), **metrics}

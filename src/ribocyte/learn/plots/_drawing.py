@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 
 from ribocyte.errors import DataError, RequestError
 from ribocyte.files import atomic_write
+from ribocyte.learn.plots._names import SMALLER_IS_BETTER
 
 COLUMN = 3.3
 """Width of a figure in one column of a two-column article, inches (84 mm)."""
@@ -33,7 +34,6 @@ PAGE = 6.9
 INK, GREY, WARNING = "#222222", "#767676", "#b33c00"
 # Okabe and Ito (2008), told apart with any colour vision; their yellow, unreadable on white, is a grey here.
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000", "#8c8c8c")
-SMALLER_IS_BETTER = ("loss", "mse")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "p")
 DASHES = (2.6, 1.3)
 
