@@ -16,7 +16,10 @@ SHAPED = [
     "ribocyte.cells.networks",
     "ribocyte.learn.objectives",
     "ribocyte.rna.alphabet",
+    "ribocyte.rna.attention",
+    "ribocyte.rna.layers",
     "ribocyte.rna.networks",
+    "ribocyte.rna.transformer",
 ]
 install_import_hook(SHAPED, "beartype.beartype")
 

@@ -11,6 +11,7 @@ import torch
 
 from ribocyte import catalog
 from ribocyte.learn.recipe import Recipe
+from ribocyte.learn.space import get_settings, parse_tuning
 from ribocyte.learn.splits import Splits
 
 RECIPES = sorted((Path(__file__).parent.parent / "recipes").rglob("*.toml"))
@@ -34,9 +35,21 @@ def test_every_recipe_is_understood(path: Path) -> None:
     assert catalog.DATA[recipe.data_kind].domain == path.parent.name
     written = tomllib.loads(path.read_text())
     complete = recipe.as_tables()
+    tuning = written.pop("tuning", None)
+    assert recipe.tuning == (tuning and parse_tuning(tuning))
     for part, table in written.items():
         for key, value in table.items():
             assert complete[part][key] == value
+
+
+@every_recipe
+def test_what_a_recipe_trains_is_where_its_search_begins(path: Path) -> None:
+    recipe = catalog.read_recipe(path)
+    if recipe.tuning:
+        own = get_settings(recipe.as_tables(), recipe.tuning.space)
+        assert all(recipe.tuning.space[key].holds(value) for key, value in own.items())
+        assert recipe.tuning.startup < recipe.tuning.trials
+        assert recipe.tuning.warmup < recipe.training.epochs
 
 
 @pytest.mark.parametrize("pool", [True, False])

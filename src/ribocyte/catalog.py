@@ -22,9 +22,10 @@ from ribocyte.learn.batches import Augment, mix
 from ribocyte.learn.objectives import Classification, Regression
 from ribocyte.learn.predictor import Encoding, read_model
 from ribocyte.learn.recipe import Recipe, Training, override, parse, read_toml
+from ribocyte.learn.space import fit_tuning
 from ribocyte.learn.splits import Info, Splits
 from ribocyte.rna import networks as rna_networks
-from ribocyte.rna import rnacompete
+from ribocyte.rna import rnacompete, transformer
 from ribocyte.rna.encoding import RNAEncoding
 from ribocyte.version import VERSION
 
@@ -92,6 +93,12 @@ NETWORKS: dict[str, NetworkKind] = {
         rna_networks.ResidualConfig,
         lambda config, info: rna_networks.Residual(config, len(info.outputs)),
         "dilated residual convolutions (ResidualBind)",
+    ),
+    "rna-transformer": NetworkKind(
+        "rna",
+        transformer.TransformerConfig,
+        lambda config, info: transformer.Transformer(config, len(info.outputs)),
+        "motif detectors read by self-attention",
     ),
     "cell-cnn": NetworkKind(
         "cells",
@@ -172,8 +179,40 @@ class Predictor(predictor.Predictor):
         return NETWORKS[self.recipe.model_kind].domain
 
 
+def shipped_recipe(name: str) -> Path:
+    """Find a recipe that comes with the package.
+
+    Parameters
+    ----------
+    name : str
+        Such as ``rna/cnn``, for what is ``recipes/rna/cnn.toml`` in the repository.
+
+    Raises
+    ------
+    RecipeError
+        If there is none of that name.
+    """
+    here = Path(__file__).parent
+    folders = [here / "recipes", here.parents[1] / "recipes"]  # as installed, and in a clone
+    for folder in folders:
+        if (folder / f"{name}.toml").is_file():
+            return folder / f"{name}.toml"
+    known = sorted(
+        {
+            path.relative_to(folder).with_suffix("").as_posix()
+            for folder in folders
+            for path in folder.rglob("*.toml")
+        }
+    )
+    raise RecipeError(
+        f"{name}: no such recipe", expected=f"a file, or one of {', '.join(known)}", mend=suggest(name, known)
+    )
+
+
 def read_recipe(path: Path, settings: Sequence[str] = ()) -> Recipe:
     """Read a recipe from a TOML file, with ``key=value`` settings on top.
+
+    What is no file is taken for the name of a recipe that comes with the package, such as ``rna/cnn``.
 
     Raises
     ------
@@ -181,6 +220,8 @@ def read_recipe(path: Path, settings: Sequence[str] = ()) -> Recipe:
         Naming the file, the key, and what was expected.
     """
     path = Path(path)
+    if not path.suffix and not path.exists():
+        path = shipped_recipe(path.as_posix())
     tables = override(read_toml(path), settings)
     try:
         return parse_recipe(tables, path.stem)
@@ -194,7 +235,7 @@ def parse_recipe(tables: Mapping[str, Any], name: str) -> Recipe:
     Parameters
     ----------
     tables : mapping
-        ``name`` (optional), ``data``, ``model``, ``objective`` (optional), ``training`` (optional).
+        ``name`` (optional), ``data``, ``model``, ``objective``, ``training`` and ``tuning`` (each optional).
     name : str
         What it is called where it does not say.
 
@@ -203,7 +244,7 @@ def parse_recipe(tables: Mapping[str, Any], name: str) -> Recipe:
     RecipeError
         For anything unknown or impossible.
     """
-    known = ("name", "data", "model", "objective", "training")
+    known = ("name", "data", "model", "objective", "training", "tuning")
     for key in tables:
         if key not in known:
             raise RecipeError(
@@ -227,7 +268,7 @@ def parse_recipe(tables: Mapping[str, Any], name: str) -> Recipe:
     objective: Any = parse(data.objective, tables.get("objective", {}), "objective")
     if isinstance(objective, Classification):  # the network's shape decides, whatever was written
         objective = replace(objective, probabilities=getattr(model_config, "softmax", False))
-    return Recipe(
+    recipe = Recipe(
         name=called,
         data_kind=data_kind,
         data=parse(data.config, data_table, "data"),
@@ -236,6 +277,7 @@ def parse_recipe(tables: Mapping[str, Any], name: str) -> Recipe:
         objective=objective,
         training=parse(Training, tables.get("training", {}), "training"),
     )
+    return _with_tuning(recipe, tables["tuning"]) if "tuning" in tables else recipe
 
 
 def load_data(recipe: Recipe, root: Path | None = None) -> Splits:
@@ -274,6 +316,14 @@ def make_augment(recipe: Recipe) -> Augment | None:
 
 def _shifted(inputs: Tensor, generator: torch.Generator, shift: int) -> Tensor:
     return images.augment(inputs, generator, shift)
+
+
+def _with_tuning(recipe: Recipe, table: Mapping[str, Any]) -> Recipe:
+    """Add a ``[tuning]`` table to a recipe, once every value of its space has proved to be one of the recipe's."""
+    tuning = fit_tuning(
+        table, recipe.as_tables(), lambda tables: parse_recipe(tables, recipe.name).as_tables()
+    )
+    return replace(recipe, tuning=tuning)
 
 
 def _kind(tables: Mapping[str, Any], part: str, known: Mapping[str, object]) -> tuple[str, dict[str, Any]]:

@@ -13,7 +13,9 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 from ribocyte.errors import RecipeError
 from ribocyte.learn.measure import multiply_adds, parameters
 from ribocyte.rna.alphabet import one_hot, tokens
+from ribocyte.rna.attention import SelfAttention
 from ribocyte.rna.networks import CNN, BiLSTM, BiLSTMConfig, CNNConfig, Residual, ResidualConfig
+from ribocyte.rna.transformer import Transformer, TransformerConfig
 
 CONFIGS: dict[str, Any] = {
     "cnn": CNNConfig(detectors=6, width=5, hidden=7),
@@ -21,8 +23,15 @@ CONFIGS: dict[str, Any] = {
     "bilstm-1": BiLSTMConfig(detectors=6, width=5, state=4, stride=1, hidden=7),
     "bilstm-3": BiLSTMConfig(detectors=6, width=5, state=4, stride=3, hidden=7),
     "residual": ResidualConfig(channels=6, width=5, dilations=(1, 2), blocks=2, hidden=7),
+    "cnn-self": CNNConfig(detectors=6, width=5, hidden=7, attention="self", heads=2),
+    "cnn-pool": CNNConfig(detectors=6, width=5, hidden=7, attention="pool", heads=3),
+    "bilstm-self": BiLSTMConfig(6, 5, state=4, stride=2, hidden=7, attention="self", heads=2),
+    "bilstm-self-3": BiLSTMConfig(6, 5, state=4, stride=3, hidden=7, attention="self", heads=1),
+    "bilstm-pool": BiLSTMConfig(6, 5, state=4, stride=2, hidden=7, attention="pool", heads=4),
+    "bilstm-pool-1": BiLSTMConfig(6, 5, state=4, stride=1, hidden=7, attention="pool", heads=8),
+    "transformer": TransformerConfig(width=6, stem=5, layers=2, heads=3, feedforward=9, hidden=7),
 }
-KINDS: dict[str, type[nn.Module]] = {"cnn": CNN, "bilstm": BiLSTM, "residual": Residual}
+KINDS: dict[str, Any] = {"cnn": CNN, "bilstm": BiLSTM, "residual": Residual, "transformer": Transformer}
 
 
 def build(name: str, experiments: int = 2) -> nn.Module:
@@ -36,6 +45,8 @@ def build(name: str, experiments: int = 2) -> nn.Module:
             if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
                 nn.init.uniform_(module.weight, 0.5, 1.5)
                 nn.init.uniform_(module.bias, -0.5, 0.5)
+            if isinstance(module, SelfAttention):
+                nn.init.normal_(module.distance)
     return network.eval()
 
 
@@ -82,6 +93,38 @@ def test_an_rna_padded_further_scores_the_same(name: str, width: int) -> None:
     network, short = build(name), rna()
     padded = nn.functional.pad(short, (0, width - short.shape[-1]))
     torch.testing.assert_close(network(padded), network(short), rtol=1e-4, atol=1e-5)
+
+
+@every_network
+def test_an_rna_padded_further_scores_the_same_in_bfloat16(name: str) -> None:
+    network, short = build(name), rna()
+    with torch.autocast("cpu", torch.bfloat16):
+        once, further = network(short), network(nn.functional.pad(short, (0, 19)))
+    torch.testing.assert_close(further.float(), once.float(), rtol=0.02, atol=0.02)
+
+
+@every_network
+def test_an_rna_padded_further_teaches_the_same(name: str) -> None:
+    network, learned, received = build(name).double(), [], []
+    for further in (0, 19):
+        probes = nn.functional.pad(rna().double(), (0, further)).requires_grad_()
+        network.zero_grad()
+        network(probes).square().sum().backward()
+        assert probes.grad is not None
+        received.append(probes.grad[..., :41])
+        learned.append([parameter.grad for parameter in network.parameters()])
+    torch.testing.assert_close(received[1], received[0])
+    torch.testing.assert_close(learned[1], learned[0])
+
+
+@every_network
+def test_nothing_but_padding_gives_numbers_and_disturbs_nobody(name: str) -> None:
+    network, probes = build(name), rna()
+    outputs = network(torch.cat([probes, torch.zeros(1, 4, 41)]))
+    assert outputs.isfinite().all()
+    torch.testing.assert_close(outputs[:-1], network(probes), rtol=1e-4, atol=1e-5)
+    outputs.sum().backward()
+    assert all(parameter.grad.isfinite().all() for parameter in network.parameters())
 
 
 @every_network
@@ -239,6 +282,17 @@ def test_the_cost_of_the_residual_network_is_the_one_made_by_hand() -> None:
     assert multiply_adds(network, rna(2)) == 41 * (detect + convolutions) + work
 
 
+@pytest.mark.parametrize("heads", [1, 2, 4, 8])
+def test_heads_cost_no_width(heads: int) -> None:
+    for config in (CNNConfig(attention="self", heads=heads), CNNConfig(attention="self", heads=1)):
+        c, network = config, CNN(config, 3)
+        learned, work = dense(c.detectors, c.hidden, 3)
+        attention = 4 * c.detectors**2 + 4 * c.detectors + 2 * c.detectors + c.heads * 41
+        assert parameters(network) == 4 * c.width * c.detectors + 2 * c.detectors + attention + learned
+        products = 4 * 41 * c.detectors**2 + 2 * 41 * 41 * c.detectors
+        assert multiply_adds(network, rna(2)) == 41 * 4 * c.width * c.detectors + products + work
+
+
 @pytest.mark.parametrize(
     ("config", "settings"),
     [
@@ -252,6 +306,11 @@ def test_the_cost_of_the_residual_network_is_the_one_made_by_hand() -> None:
         (ResidualConfig, {"bins": 0}),
         (ResidualConfig, {"noise": -0.1}),
         (ResidualConfig, {"blocks": 0}),
+        (TransformerConfig, {"stem": 4}),
+        (TransformerConfig, {"layers": 0}),
+        (TransformerConfig, {"feedforward": 0}),
+        (TransformerConfig, {"noise": 1.0}),
+        (TransformerConfig, {"heads": 5}),
     ],
 )
 def test_an_impossible_network_is_refused(config: type, settings: dict[str, Any]) -> None:

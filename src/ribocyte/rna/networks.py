@@ -1,8 +1,7 @@
 """Networks that read RNA: each takes (N, 4, L) one-hot and gives (N, P) affinities, one column an experiment.
 
-All of them ignore padding: positions where all four channels are zero never reach a maximum, a mean or the
-state of a recurrence, so a probe padded further scores the same. Convolutions run as two-dimensional ones of
-height 1, because the channels-last kernels behind those are two to four times as fast on a CPU.
+All of them ignore padding: positions where all four channels are zero never reach a maximum, a mean, an
+attention or the state of a recurrence, so a probe padded further scores the same.
 """
 
 from __future__ import annotations
@@ -13,13 +12,38 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from ribocyte.learn.layout import channels_last
 from ribocyte.learn.recipe import check
+from ribocyte.rna.attention import (
+    Attention,
+    AttentionPool,
+    Share,
+    attention_layer,
+    attentive,
+    check_heads,
+    spread,
+)
+from ribocyte.rna.layers import (
+    RNA,
+    Affinities,
+    Features,
+    Maps,
+    Mask,
+    Steps,
+    as_maps,
+    as_steps,
+    binned,
+    convolution,
+    maximum,
+    mean,
+    present,
+    regressor,
+    reorder,
+    reversal,
+    strongest,
+)
 
-RNA = Float[Tensor, "batch 4 length"]
-Maps = Float[Tensor, "batch channels 1 length"]
-Mask = Float[Tensor, "batch 1 1 length"]
-Affinities = Float[Tensor, "batch experiments"]
+MergedSteps = Float[Tensor, "batch merged channels"]
+MergedMask = Float[Tensor, "batch 1 1 merged"]
 
 
 @dataclass(frozen=True)
@@ -36,38 +60,75 @@ class CNNConfig:
         Units of the layer that combines detectors.
     dropout : float
         Share of activations dropped before each dense layer.
+    attention : {"none", "self", "pool"}
+        What comes between detectors and dense layer: the maximum alone; multi-head self-attention over the
+        positions, then the maximum; or attention pooling in the maximum's place.
+    heads : int
+        Attention heads, among which the detectors are divided; not used without attention.
     """
 
     detectors: int = 192
     width: int = 11
     hidden: int = 128
     dropout: float = 0.2
+    attention: Attention = "none"
+    heads: int = 4
 
     def __post_init__(self) -> None:
         check(self.detectors >= 1, "model.detectors", self.detectors, "1 or more")
         check(self.width >= 1 and self.width % 2 == 1, "model.width", self.width, "an odd number of nt")
         check(self.hidden >= 1, "model.hidden", self.hidden, "1 or more")
         check(0 <= self.dropout < 1, "model.dropout", self.dropout, "from 0 to below 1")
+        check_heads(self.heads, self.detectors, "model.detectors", self.attention)
 
 
 class CNN(nn.Module):
     """Motif detectors, the strongest match of each, and a dense layer that weighs them.
 
     The maximum comes straight after the convolution: normalisation and ReLU then act on one number a
-    detector instead of one a position, which is most of this network's time.
+    detector instead of one a position, which is most of this network's time. With attention they come first,
+    since it is the detections that positions tell each other.
     """
 
     def __init__(self, config: CNNConfig, experiments: int) -> None:
         super().__init__()
-        self.detect = _convolution(4, config.detectors, config.width)
-        self.weigh = nn.Sequential(nn.BatchNorm1d(config.detectors), nn.ReLU())
-        self.regress = _regressor(config.detectors, config.hidden, config.dropout, experiments)
+        plain = config.attention == "none"
+        self.detect = convolution(4, config.detectors, config.width, bias=plain)
+        norm = nn.BatchNorm1d(config.detectors) if plain else nn.BatchNorm2d(config.detectors)
+        self.weigh = nn.Sequential(norm, nn.ReLU())
+        self.attention = attention_layer(config.attention, config.detectors, config.heads)
+        self.regress = regressor(config.detectors, config.hidden, config.dropout, experiments)
 
     def forward(self, rna: RNA) -> Affinities:
         """Predict one affinity an experiment."""
-        hits = _strongest(self.detect(rna.unsqueeze(2)), _present(rna))
-        out: Tensor = self.regress(self.weigh(hits))
+        there = present(rna)
+        if self.attention is None:
+            features = self.weigh(strongest(self.detect(rna.unsqueeze(2)), there))
+        else:
+            features = self._pool(self._read(rna, there), there)
+        out: Tensor = self.regress(features)
         return out
+
+    def attend(self, rna: RNA) -> Share:
+        """Give the share of attention each nucleotide receives, per head; sums to 1, 0 at padding.
+
+        Self-attention's is the mean over the queries, attention pooling's the weights themselves.
+
+        Raises
+        ------
+        ModelError
+            If the network has no attention.
+        """
+        there = present(rna)
+        return attentive(self.attention).share(self._read(rna, there), there)
+
+    def _read(self, rna: RNA, there: Mask) -> Steps:
+        return as_steps(self.weigh(self.detect(rna.unsqueeze(2))) * there)
+
+    def _pool(self, steps: Steps, there: Mask) -> Features:
+        """Take each detector's strongest match after self-attention, or let attention itself pool them."""
+        found: Tensor = attentive(self.attention)(steps, there)
+        return found if isinstance(self.attention, AttentionPool) else strongest(as_maps(found), there)
 
 
 @dataclass(frozen=True)
@@ -88,6 +149,11 @@ class BiLSTMConfig:
         Units of the dense layer.
     dropout : float
         Share of activations dropped before each dense layer.
+    attention : {"none", "self", "pool"}
+        What comes after the recurrence: maximum and mean alone; multi-head self-attention over the states,
+        then maximum and mean; or attention pooling in the place of both.
+    heads : int
+        Attention heads, among which the ``2 * state`` channels are divided; not used without attention.
     """
 
     detectors: int = 128
@@ -96,6 +162,8 @@ class BiLSTMConfig:
     stride: int = 2
     hidden: int = 128
     dropout: float = 0.2
+    attention: Attention = "none"
+    heads: int = 4
 
     def __post_init__(self) -> None:
         check(self.detectors >= 1, "model.detectors", self.detectors, "1 or more")
@@ -104,6 +172,7 @@ class BiLSTMConfig:
         check(self.stride >= 1, "model.stride", self.stride, "1 or more")
         check(self.hidden >= 1, "model.hidden", self.hidden, "1 or more")
         check(0 <= self.dropout < 1, "model.dropout", self.dropout, "from 0 to below 1")
+        check_heads(self.heads, 2 * self.state, "2 * model.state", self.attention)
 
 
 class BiLSTM(nn.Module):
@@ -115,26 +184,53 @@ class BiLSTM(nn.Module):
 
     def __init__(self, config: BiLSTMConfig, experiments: int) -> None:
         super().__init__()
-        self.detect = _convolution(4, config.detectors, config.width, bias=False)
+        self.detect = convolution(4, config.detectors, config.width, bias=False)
         self.normalise = nn.BatchNorm2d(config.detectors)
+        self.stride = config.stride
         self.merge = nn.MaxPool2d((1, config.stride), ceil_mode=True)
         self.read_forward = nn.LSTM(config.detectors, config.state, batch_first=True)
         self.read_backward = nn.LSTM(config.detectors, config.state, batch_first=True)
-        self.regress = _regressor(4 * config.state, config.hidden, config.dropout, experiments)
+        self.attention = attention_layer(config.attention, 2 * config.state, config.heads)
+        features = (2 if config.attention == "pool" else 4) * config.state
+        self.regress = regressor(features, config.hidden, config.dropout, experiments)
 
     def forward(self, rna: RNA) -> Affinities:
         """Predict one affinity an experiment."""
-        present = _present(rna)
-        hits = self.merge(self.normalise(self.detect(rna.unsqueeze(2))).relu() * present)
-        present = self.merge(present)
-        steps = hits.squeeze(2).transpose(1, 2)  # (N, L, C), already contiguous in this order
-        reverse = _reversal(present)
-        ahead, _ = self.read_forward(steps)
-        back, _ = self.read_backward(_reorder(steps, reverse))
-        states = torch.cat([ahead, _reorder(back, reverse)], dim=-1).transpose(1, 2).unsqueeze(2)
-        pooled = torch.cat([_strongest(states, present), _mean(states * present, present)], dim=1)
-        out: Tensor = self.regress(pooled)
+        out: Tensor = self.regress(self._pool(*self._read(rna, present(rna))))
         return out
+
+    def attend(self, rna: RNA) -> Share:
+        """Give the share of attention each nucleotide receives, per head; sums to 1, 0 at padding.
+
+        Self-attention's is the mean over the queries, attention pooling's the weights themselves. Merged
+        positions hand theirs to their nucleotides in equal parts.
+
+        Raises
+        ------
+        ModelError
+            If the network has no attention.
+        """
+        there = present(rna)
+        share = attentive(self.attention).share(*self._read(rna, there))
+        return spread(share, there, self.stride)
+
+    def _read(self, rna: RNA, there: Mask) -> tuple[MergedSteps, MergedMask]:
+        """Give the states of both LSTMs at every merged position, and which of those hold a nucleotide."""
+        hits = self.merge(self.normalise(self.detect(rna.unsqueeze(2))).relu() * there)
+        merged = self.merge(there)
+        steps = as_steps(hits)  # already contiguous in this order
+        reverse = reversal(merged)
+        ahead, _ = self.read_forward(steps)
+        back, _ = self.read_backward(reorder(steps, reverse))
+        return torch.cat([ahead, reorder(back, reverse)], dim=-1), merged
+
+    def _pool(self, steps: Steps, there: Mask) -> Features:
+        """Take maximum and mean of each state, after self-attention if any, or let attention itself pool."""
+        found: Tensor = steps if self.attention is None else self.attention(steps, there)
+        if isinstance(self.attention, AttentionPool):
+            return found
+        states = as_maps(found)
+        return torch.cat([strongest(states, there), mean(states * there, there)], dim=1)
 
 
 @dataclass(frozen=True)
@@ -192,7 +288,7 @@ class Residual(nn.Module):
 
     def __init__(self, config: ResidualConfig, experiments: int) -> None:
         super().__init__()
-        self.detect = _convolution(4, config.channels, config.width, bias=False)
+        self.detect = convolution(4, config.channels, config.width, bias=False)
         self.normalise = nn.BatchNorm2d(config.channels)
         self.drop = nn.Dropout2d(config.noise)
         self.blocks = nn.ModuleList(
@@ -200,16 +296,16 @@ class Residual(nn.Module):
         )
         self.bins = config.bins
         features = (1 + config.bins) * config.channels
-        self.regress = _regressor(features, config.hidden, config.dropout, experiments)
+        self.regress = regressor(features, config.hidden, config.dropout, experiments)
 
     def forward(self, rna: RNA) -> Affinities:
         """Predict one affinity an experiment."""
-        present = _present(rna)
-        maps = self.drop(self.normalise(self.detect(rna.unsqueeze(2))).relu() * present)
+        there = present(rna)
+        maps = self.drop(self.normalise(self.detect(rna.unsqueeze(2))).relu() * there)
         for block in self.blocks:
-            maps = block(maps, present)
+            maps = block(maps, there)
         # After a ReLU nothing is below zero, which is what padding holds: it cannot win the maximum.
-        out: Tensor = self.regress(torch.cat([_maximum(maps), _binned(maps, self.bins)], dim=1))
+        out: Tensor = self.regress(torch.cat([maximum(maps), binned(maps, self.bins)], dim=1))
         return out
 
 
@@ -220,73 +316,15 @@ class _DilatedBlock(nn.Module):
         super().__init__()
         self.drop = nn.Dropout2d(noise)
         self.convolve = nn.ModuleList(
-            _convolution(channels, channels, 3, dilation=d, bias=False) for d in dilations
+            convolution(channels, channels, 3, dilation=d, bias=False) for d in dilations
         )
         self.normalise = nn.ModuleList(nn.BatchNorm2d(channels) for _ in dilations)
 
-    def forward(self, maps: Maps, present: Mask) -> Maps:
+    def forward(self, maps: Maps, there: Mask) -> Maps:
         inner = maps
         last = len(self.convolve) - 1
         for number, (convolve, normalise) in enumerate(zip(self.convolve, self.normalise, strict=True)):
             inner = normalise(convolve(inner))
             if number < last:
-                inner = self.drop(inner.relu() * present)
-        return (maps + inner).relu() * present
-
-
-def _convolution(inputs: int, outputs: int, width: int, *, dilation: int = 1, bias: bool = True) -> nn.Conv2d:
-    """Convolve along the RNA, as many positions out as in."""
-    reach = dilation * (width // 2)
-    return channels_last(
-        nn.Conv2d(inputs, outputs, (1, width), padding=(0, reach), dilation=(1, dilation), bias=bias)
-    )
-
-
-def _regressor(inputs: int, hidden: int, dropout: float, experiments: int) -> nn.Sequential:
-    return nn.Sequential(
-        nn.Dropout(dropout),
-        nn.Linear(inputs, hidden, bias=False),
-        nn.BatchNorm1d(hidden),
-        nn.ReLU(),
-        nn.Dropout(dropout),
-        nn.Linear(hidden, experiments),
-    )
-
-
-def _present(rna: RNA) -> Mask:
-    """1 where there is a nucleotide, 0 where there is padding."""
-    return (rna.sum(dim=1) > 0).to(rna.dtype)[:, None, None, :]
-
-
-def _strongest(maps: Maps, present: Mask) -> Float[Tensor, "batch channels"]:
-    """Take the largest value of each map over the nucleotides; padding never wins."""
-    return _maximum(maps + ((present - 1) * 1e4).to(maps.dtype))
-
-
-def _maximum(maps: Maps) -> Float[Tensor, "batch channels"]:
-    """Take the largest value of each map (pooling is twice as fast here as `amax`)."""
-    return nn.functional.max_pool2d(maps, (1, maps.shape[-1])).flatten(1)
-
-
-def _mean(maps: Maps, present: Mask) -> Float[Tensor, "batch channels"]:
-    """Average each map, zero at padding already, over the nucleotides."""
-    return maps.sum(dim=(2, 3)) / present.sum(dim=(2, 3))
-
-
-def _binned(maps: Maps, bins: int, width: int = 10) -> Float[Tensor, "batch features"]:
-    """Average each map over consecutive parts of `width` nt; padding counts as zero, so length is seen too."""
-    window = nn.functional.pad(maps, (0, bins * width - maps.shape[-1]))  # cuts where that is negative
-    return nn.functional.avg_pool2d(window, (1, width)).flatten(1)
-
-
-def _reversal(present: Mask) -> Tensor:
-    """Positions that turn each RNA around and leave its padding where it is: (N, L) int64."""
-    count = present.sum(dim=-1).long().view(-1, 1)
-    position = torch.arange(present.shape[-1], device=present.device)
-    return torch.where(position < count, count - 1 - position, position)
-
-
-def _reorder(
-    steps: Float[Tensor, "batch length channels"], order: Tensor
-) -> Float[Tensor, "batch length channels"]:
-    return steps.gather(1, order.unsqueeze(-1).expand_as(steps))
+                inner = self.drop(inner.relu() * there)
+        return (maps + inner).relu() * there
