@@ -7,10 +7,12 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
+from documents import make_document
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ribocyte.assignment.page import FigureBlock, Page, Section, TableBlock, render_page
+from ribocyte.assignment.document import Document, FigureBlock, Section, TableBlock
+from ribocyte.assignment.page import render_page
 from ribocyte.errors import DataError
 from ribocyte.learn import plots
 
@@ -66,15 +68,15 @@ def table(simulated: bool = False) -> TableBlock:
     return TableBlock(("network", "Spearman", "verdict"), rows, "Test scores.", simulated)
 
 
-def page(svg: Path, simulated: bool = False, part: bool = False) -> Page:
+def page(svg: Path, simulated: bool = False, part: bool = False) -> Document:
     figures = (FigureBlock(svg, "First.", part), FigureBlock(svg, "Second.", part, "Two falling curves"))
     section = Section("Networks", ("Trained.",), figures, (table(part),))
-    return Page(
+    return Document(
         "A title",
-        "What was found.",
-        (section, Section("Next", commands=("ribocyte demo",))),
-        "Made.",
-        simulated,
+        abstract="What was found.",
+        sections=(section, Section("Next", commands=("ribocyte demo",))),
+        footer="Made.",
+        simulated=simulated,
     )
 
 
@@ -158,9 +160,8 @@ def test_a_simulated_page_says_so_in_title_banner_and_everywhere(svg: Path) -> N
 
 
 def test_a_mixed_page_marks_what_is_simulated(svg: Path) -> None:
-    mixed = Page(
-        "Mixed", "Both.", (Section("Real", tables=(table(),)), Section("Not", tables=(table(True),)))
-    )
+    sections = (Section("Real", tables=(table(),)), Section("Not", tables=(table(True),)))
+    mixed = Document("Mixed", abstract="Both.", sections=sections)
     read = Reader(render_page(mixed))
     assert "Parts of this page come from simulation" in read.text
     assert read.text.count("Test scores. SIMULATED") == 1
@@ -170,10 +171,8 @@ def test_a_mixed_page_marks_what_is_simulated(svg: Path) -> None:
 
 @given(st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=60))
 def test_any_text_is_shown_as_it_is(text: str) -> None:
-    html = render_page(
-        Page(text, text, (Section(text, (text,), tables=(TableBlock((text,), ((text,),), text),)),), text)
-    )
-    read = Reader(html)
+    section = Section(text, (text,), tables=(TableBlock((text,), ((text,),), text),))
+    read = Reader(render_page(Document(text, (text,), text, text, (section,), footer=text)))
     shown = " ".join(text.split())
     assert " ".join(re.sub("`", "", shown).split()) in " ".join(re.sub("`", "", read.text).split())
     assert {tag for tag, _ in read.elements} <= {
@@ -191,12 +190,12 @@ def test_any_text_is_shown_as_it_is(text: str) -> None:
             "h1",
             "h2",
         ),
-        *("p", "div", "table", "caption", "thead", "tbody", "tr", "th", "td", "b", "code"),
+        *("br", "p", "div", "table", "caption", "thead", "tbody", "tr", "th", "td", "b", "code"),
     }
 
 
 def test_backticks_make_code_and_escape_it() -> None:
-    html = render_page(Page("t", "Run `ribocyte predict <MODEL> & go`."))
+    html = render_page(Document("t", abstract="Run `ribocyte predict <MODEL> & go`."))
     assert "<code>ribocyte predict &lt;MODEL&gt; &amp; go</code>." in html
 
 
@@ -234,3 +233,28 @@ def test_a_figure_that_is_none_or_would_load_something_is_refused(
 def test_a_missing_figure_is_named(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"gone\.svg: figure cannot be read"):
         render_page(page(tmp_path / "gone.svg"))
+
+
+def test_authors_citations_references_and_appendix(svg: Path) -> None:
+    read = Reader(render_page(make_document(svg)))
+    for said in (
+        "Which network? Ada Lovelace, Grace HopperGroup 7 What was found.",
+        "Two networks were trained [1, 2], as Figure\xa01 shows.",
+        "A detail Type ribocyte demo.",
+        "References Koo PK. Global importance analysis. PLoS Comput Biol 17:e1008925, 2021. Ray D, et al.",
+        "Recipes In full. epochs = 3 Table A1. Test scores.",
+    ):
+        assert " ".join(said.split()) in read.text, said
+    assert "Efron" not in read.text
+
+
+def test_links_lead_somewhere(svg: Path) -> None:
+    read = Reader(render_page(make_document(svg)))
+    ids = [attributes["id"] for _, attributes in read.elements if "id" in attributes]
+    assert len(set(ids)) == len(ids)
+    targets = [str(link["href"]) for link in read.all("a")]
+    assert {target for target in targets if not target.startswith("#")} == {
+        "https://doi.org/10.1038/nature12311"
+    }
+    assert {target[1:] for target in targets if target.startswith("#")} <= set(ids)
+    assert len(targets) == 6

@@ -13,7 +13,10 @@ from ribocyte.assignment.phrases import (
     write_device,
     write_number,
     write_range,
+    write_ratio,
     write_score,
+    write_seconds,
+    write_short,
 )
 from ribocyte.learn.evaluation import Difference
 
@@ -69,3 +72,36 @@ def test_words_and_intervals_are_joined_as_they_are_said() -> None:
     assert write_number(math.nan, 2) == "undefined"
     assert write_device({"device": "cpu", "threads": 2, "precision": "32"}) == "cpu, 2 threads, float32"
     assert write_device({"device": "cuda:0", "threads": 1, "precision": "bf16"}) == "cuda:0, 1 thread, bf16"
+
+
+@pytest.mark.parametrize(
+    ("value", "written"),
+    [
+        (0.0, "0"),
+        (0.0041, "0.0041"),
+        (-0.25, "−0.25"),
+        (1.3, "1.3"),
+        (0.999, "1.0"),
+        (9.96, "10"),
+        (1321.0, "1,300"),
+        (3.24e-6, "3.2 × 10⁻⁶"),
+        (9.99e-5, "1.0 × 10⁻⁴"),
+        (math.nan, "undefined"),
+    ],
+)
+def test_any_number_is_written_in_a_few_digits(value: float, written: str) -> None:
+    assert write_short(value) == written
+
+
+@pytest.mark.parametrize(
+    ("seconds", "written"),
+    [(0.42, "0.42 s"), (100, "100 s"), (125, "2.08 min"), (3600, "60 min"), (7560, "2.1 h")],
+)
+def test_durations_are_in_the_unit_that_suits_them(seconds: float, written: str) -> None:
+    assert write_seconds(seconds) == written
+
+
+def test_ratios_are_as_fine_as_they_need_be() -> None:
+    assert write_ratio(2, 21) == "10"
+    assert write_ratio(390_408, 25_786_824) == "66"
+    assert write_ratio(1, 1234) == "1,230"

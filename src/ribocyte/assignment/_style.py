@@ -21,11 +21,18 @@ html { -webkit-text-size-adjust: 100%; text-size-adjust: 100%; }
 body { margin: 0; background: var(--paper); color: var(--ink); font: 1.0625rem/1.6 var(--serif); }
 main, footer { max-width: 63rem; margin: 0 auto; padding: 0 1.5rem; }
 header { padding-top: clamp(2rem, 6vw, 4.5rem); }
-h1, h2 { font-family: var(--serif); line-height: 1.15; letter-spacing: -0.012em; text-wrap: balance; }
+h1, h2, h3 {
+  font-family: var(--serif); line-height: 1.15; letter-spacing: -0.012em;
+  text-wrap: balance; overflow-wrap: break-word;
+}
 h1 { font-size: clamp(1.9rem, 5vw, 2.9rem); font-weight: 600; margin: 0 0 1rem; max-width: 22em; }
 h2 { font-size: 1.5rem; font-weight: 600; margin: 0 0 0.8rem; }
-p { max-width: 42rem; margin: 0 0 1rem; text-wrap: pretty; }
+h3 { font-size: 1.15rem; font-weight: 600; margin: 2.2rem 0 0.6rem; }
+p { max-width: 42rem; margin: 0 0 1rem; text-wrap: pretty; overflow-wrap: break-word; }
 .lead { font-size: 1.22rem; line-height: 1.5; color: var(--soft); margin-bottom: 0; }
+.abstract { margin-bottom: 0; }
+.authors { color: var(--soft); }
+a { color: inherit; text-decoration-color: var(--soft); text-underline-offset: 0.15em; }
 section { margin-top: 2.8rem; padding-top: 2.2rem; border-top: 1px solid var(--rule); }
 code, pre { font-family: var(--mono); font-size: 0.86em; }
 code { background: var(--code); padding: 0.1em 0.3em; border-radius: 3px; overflow-wrap: anywhere; }
@@ -75,6 +82,8 @@ figure {
   min-width: var(--least);
 }
 figcaption { font: 0.9rem/1.45 var(--sans); color: var(--soft); margin-top: 0.65rem; max-width: 42rem; }
+.references { max-width: 46rem; padding-left: 1.8rem; font-size: 0.95rem; }
+.references li { margin-bottom: 0.35rem; overflow-wrap: anywhere; }
 footer {
   margin-top: 4rem; padding-top: 1.2rem; padding-bottom: 3rem; color: var(--soft);
   font: 0.88rem/1.5 var(--sans);
@@ -98,7 +107,7 @@ footer {
   header { padding-top: 0.5rem; }
   section { margin-top: 1.4rem; padding-top: 1.2rem; }
   h1 { font-size: 2.1rem; }
-  h2 { break-after: avoid; }
+  h2, h3 { break-after: avoid; }
   figure, table, pre { break-inside: avoid; }
   .card { border: none; padding: 0; overflow: visible; }
   .card svg { min-width: 0; }

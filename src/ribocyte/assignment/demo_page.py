@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from ribocyte.assignment.page import Page, Section, TableBlock
+from ribocyte.assignment.document import Document, Section, TableBlock
 from ribocyte.assignment.phrases import join_words, write_device, write_number, write_score
 from ribocyte.assignment.questions import CELL_RUNS, best_run
 from ribocyte.learn.runs import Run
@@ -28,7 +28,7 @@ _NEXT = (
 
 def compose_page(
     answers: tuple[Section, ...], runs: Mapping[str, Run], rankings: Mapping[str, AffinityRanking]
-) -> Page:
+) -> Document:
     """Put the answers between what was found, in a sentence, and how it was made; then what to do next.
 
     Parameters
@@ -43,9 +43,9 @@ def compose_page(
     best = best_run({name: runs[name] for name in CELL_RUNS})
     accuracy, _ = write_score(runs[best].scores["test"]["accuracy"], 1, 100)
     ranked = join_words([write_number(ranking.spearman, 2) for ranking in rankings.values()], "and")
-    return Page(
+    return Document(
         title="Two questions for deep networks, in miniature",
-        lead=(
+        abstract=(
             "Which blood cell is in this picture, and how strongly does a protein bind this RNA? Four networks "
             f"learned the one from drawn cells, two the other from a simulated experiment, in {_duration(runs)} of "
             f"training. The best of the four names {accuracy} % of the test cells rightly; the two rank RBFOX1's "

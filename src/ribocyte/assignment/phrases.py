@@ -66,6 +66,32 @@ def write_range(low: float, high: float, digits: int, sign: str = "") -> str:
     return f"{write_number(low, digits, sign)} to {write_number(high, digits, sign)}"
 
 
+def write_short(value: float, digits: int = 2) -> str:
+    """Write any number with a few significant digits: ``0.0041``, ``1,320``, ``3.2 × 10⁻⁶``, ``0``."""
+    if math.isnan(value):
+        return "undefined"
+    if value == 0:
+        return "0"
+    size = math.floor(math.log10(abs(float(f"{value:.{digits - 1}e}"))))
+    if size < -3:
+        power = str(size).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
+        return f"{value / 10**size:.{digits - 1}f} × 10{power}".replace("-", "−")
+    return f"{round(value, digits - 1 - size):,.{max(0, digits - 1 - size)}f}".replace("-", "−")
+
+
+def write_seconds(seconds: float) -> str:
+    """Write a duration in the unit that suits it: ``0.42 s``, ``12 s``, ``3.5 min``, ``2.1 h``."""
+    for size, unit in ((3600, "h"), (60, "min")):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.3g} {unit}"
+    return f"{write_short(seconds)} s"
+
+
+def write_ratio(less: float, more: float) -> str:
+    """Write how many times as much one is as the other: ``6.8``, ``66``, ``1,300``."""
+    return write_short(more / less, 2 if more < 100 * less else 3)
+
+
 def join_words(words: Sequence[str], last: str) -> str:
     """Join words by commas, and the last by ``and`` or ``or``."""
     return f" {last} ".join([", ".join(words[:-1]), words[-1]]) if len(words) > 1 else "".join(words)

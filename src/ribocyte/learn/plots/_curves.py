@@ -11,7 +11,7 @@ import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import NullFormatter
+from matplotlib.ticker import LogLocator, NullFormatter
 
 from ribocyte.learn.plots._drawing import (
     COLOURS,
@@ -179,6 +179,10 @@ def plot_losses(histories: Mapping[str, pl.DataFrame], *, simulated: bool = Fals
     return figure
 
 
+FAINTEST = 1e-8
+"""Gradients are drawn down to here: a network's own arithmetic, float32, does not feel less beside its weights."""
+
+
 def plot_health(histories: Mapping[str, pl.DataFrame], *, simulated: bool = False) -> Figure:
     """Draw whether the loss still moves each classifier, and whether it has collapsed to one answer.
 
@@ -231,12 +235,19 @@ def plot_health(histories: Mapping[str, pl.DataFrame], *, simulated: bool = Fals
 
 
 def _scale_decades(panel: Axes) -> None:
-    """Use a logarithmic axis of whole decades; a gradient of exactly zero is left out."""
-    values = np.concatenate([np.asarray(line.get_ydata(), dtype=np.float64) for line in panel.lines])
-    positive = values[values > 0]
-    if not positive.size:
+    """Use a logarithmic axis of whole decades; what is below `FAINTEST`, zero too, is drawn at its foot."""
+    for line in panel.lines:
+        line.set_ydata(np.maximum(np.asarray(line.get_ydata(), dtype=np.float64), FAINTEST))  # NaN stays
+    values = np.concatenate([np.asarray(line.get_ydata()) for line in panel.lines])
+    values = values[np.isfinite(values)]
+    if not values.size:
         return
-    panel.set_yscale("log", nonpositive="mask")
+    panel.set_yscale("log")
     panel.yaxis.set_minor_formatter(NullFormatter())
-    low, high = np.floor(np.log10(positive.min())), np.ceil(np.log10(1.05 * positive.max()))
-    panel.set_ylim(10.0**low, 10.0 ** max(high, low + 1))
+    low, high = np.floor(np.log10(values.min())), np.ceil(np.log10(1.05 * values.max()))
+    panel.set_ylim(10.0 ** (low - 0.15), 10.0 ** max(high, low + 1))
+    panel.yaxis.set_major_locator(LogLocator(numticks=8))
+    if values.min() <= FAINTEST:
+        panel.text(
+            0.02, 0.04, "at the foot: less, or zero", transform=panel.transAxes, color=GREY, fontsize=6.5
+        )

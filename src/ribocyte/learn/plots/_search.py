@@ -65,7 +65,7 @@ def plot_trials(trials: Mapping[str, pl.DataFrame], metric: str, *, simulated: b
     if not trials:
         raise DataError("trials: none given", expected="the trials of at least one network")
     with house_style():
-        down, across, width = _grid(len(trials))
+        down, across, width = _grid(len(trials), 4)
         figure = blank_figure(width, 0.4 + 1.75 * down, simulated)
         panels = figure.subplots(down, across, sharey=True, squeeze=False)
         for number, (name, table) in enumerate(trials.items()):
@@ -125,9 +125,9 @@ def plot_importance(importance: Mapping[str, Mapping[str, float]], *, simulated:
     return figure
 
 
-def _grid(panels: int) -> tuple[int, int, float]:
-    """Give rows, panels in a row (three at most, and no lonely fourth) and the width of the figure."""
-    across = 2 if panels in (2, 4) else min(panels, 3)
+def _grid(panels: int, most: int = 3) -> tuple[int, int, float]:
+    """Give rows, panels in a row (`most`, and no lonely last one) and the width of the figure."""
+    across = most - 1 if panels == most + 1 else min(panels, most)
     return math.ceil(panels / across), across, COLUMN if panels == 1 else PAGE
 
 

@@ -1,4 +1,4 @@
-"""The assignment's two questions, answered from finished runs as sections of a page.
+"""The two questions of the demo, answered from finished runs as sections of a page.
 
 Every sentence is composed from the runs' numbers, and claims a difference only where the paired bootstrap does.
 """
@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from ribocyte import catalog, pipeline
-from ribocyte.assignment.page import FigureBlock, Section, TableBlock
+from ribocyte.assignment.document import FigureBlock, Section, TableBlock
 from ribocyte.assignment.phrases import (
     describe_effect,
     join_words,
@@ -21,14 +20,19 @@ from ribocyte.assignment.phrases import (
     write_range,
     write_score,
 )
-from ribocyte.learn.evaluation import Difference, Score, from_prediction_table
+from ribocyte.assignment.questions.cells import CELL_RUNS
+from ribocyte.assignment.questions.facts import (
+    CONSTANT,
+    Answers,
+    any_simulated,
+    best_run,
+    count_answers,
+    median_seconds,
+    write_best_epoch,
+)
+from ribocyte.learn.evaluation import Difference, Score
 from ribocyte.learn.runs import Run
 from ribocyte.rna.affinities import AffinityRanking
-
-CELL_RUNS = ("unpooled-logits", "unpooled-softmax", "pooled-logits", "pooled-softmax")
-"""The four networks of question 1, in the assignment's order."""
-CONSTANT = 0.95
-"""A network that gives this share of the cells the same name counts as collapsed."""
 
 _EFFECTS = (
     ("pooling, on logits", "unpooled-logits", "pooled-logits"),
@@ -36,15 +40,6 @@ _EFFECTS = (
     ("a softmax, without pooling", "unpooled-logits", "unpooled-softmax"),
     ("a softmax, with pooling", "pooled-logits", "pooled-softmax"),
 )
-
-
-@dataclass(frozen=True)
-class Answers:
-    """How often a classifier gave its commonest answer, and which answers it never gave."""
-
-    commonest: str
-    share: float
-    never: tuple[str, ...]
 
 
 def answer_cells(
@@ -71,7 +66,7 @@ def answer_cells(
         If a run is unfinished, or they were not tested on the same cells.
     """
     runs = {name: runs[name] for name in CELL_RUNS}
-    simulated = _simulated(runs)
+    simulated = any_simulated(runs.values())
     effects = {name: _compare(runs[first], runs[second])["accuracy"] for name, first, second in _EFFECTS}
     answers = {name: count_answers(run) for name, run in runs.items()}
     floor = math.log(1 + (len(runs[CELL_RUNS[0]].scores["outputs"]) - 1) / math.e)
@@ -140,7 +135,7 @@ def answer_rna(
     RunError
         If a run is unfinished, or they were not tested on the same probes.
     """
-    (first, second), simulated = runs, _simulated(runs)
+    (first, second), simulated = runs, any_simulated(runs.values())
     differences = _compare(runs[first], runs[second])
     shown = (
         FigureBlock(losses, "Training and validation loss of both networks, epoch by epoch.", simulated),
@@ -173,20 +168,6 @@ def answer_rna(
     return reached, known
 
 
-def best_run(runs: Mapping[str, Run]) -> str:
-    """Name the run with the best validation score; the test split has no say in it."""
-    return max(runs, key=lambda name: float(runs[name].scores["best"]["value"]))
-
-
-def count_answers(run: Run) -> Answers:
-    """Count what a classifier answers on the test split, whatever would have been right."""
-    names = run.scores["outputs"]
-    outputs, _ = from_prediction_table(run.predictions)
-    counts = outputs.argmax(dim=1).bincount(minlength=len(names))
-    never = tuple(name for name, count in zip(names, counts.tolist(), strict=True) if not count)
-    return Answers(names[int(counts.argmax())], int(counts.max()) / int(counts.sum()), never)
-
-
 def _compare(first: Run, second: Run) -> dict[str, Difference]:
     return next(iter(pipeline.compare([first, second]).values()))
 
@@ -214,7 +195,7 @@ def _describe_pooling(effects: Mapping[str, Difference], runs: Mapping[str, Run]
     return (
         f"Pooling and test accuracy: on logits, {logits}; behind a softmax, {softmax}. What it saves is certain: "
         f"{lighter:.0f} times fewer multiply-adds a picture and {smaller:.0f} times fewer parameters. An epoch "
-        f"without pooling took {_seconds(plain) / _seconds(pooled):.1f} times as long here."
+        f"without pooling took {median_seconds(plain) / median_seconds(pooled):.1f} times as long here."
     )
 
 
@@ -310,7 +291,14 @@ def _tabulate_accuracy(
         balanced, _ = write_score(scores["test"]["balanced_accuracy"], 1, 100)
         given = len(scores["outputs"]) - len(answer.never)
         rows.append(
-            (name, accuracy, interval, balanced, _best_epoch(run), f"{given} of {len(scores['outputs'])}")
+            (
+                name,
+                accuracy,
+                interval,
+                balanced,
+                write_best_epoch(run),
+                f"{given} of {len(scores['outputs'])}",
+            )
         )
     return TableBlock(
         ("network", "test accuracy, %", "95 % interval", "balanced, %", "best epoch", "classes ever named"),
@@ -348,7 +336,7 @@ def _tabulate_cost(runs: Mapping[str, Run], examples: str, simulated: bool) -> T
                 name,
                 write_count(cost["parameters"]),
                 write_count(cost["multiply_adds"]),
-                f"{_seconds(run):.2f}",
+                f"{median_seconds(run):.2f}",
                 f"{cost['examples_per_second']:,.0f}",
                 f"{cost['peak_mb']:,.0f}",
             )
@@ -368,7 +356,7 @@ def _tabulate_correlations(runs: Mapping[str, Run], reference: Score | None, sim
     for name, run in runs.items():
         test = run.scores["test"]
         written = ["{} ({})".format(*write_score(test[metric])) for metric in ("spearman", "pearson", "mse")]
-        rows.append((name, *written, _best_epoch(run)))
+        rows.append((name, *written, write_best_epoch(run)))
     if reference is not None:
         value = f"{reference.value:.3f} ({write_range(reference.low, reference.high, 3)})"
         rows.append(("noise-free truth", value, "—", "—", "—"))
@@ -394,17 +382,3 @@ def _tabulate_affinities(rankings: Mapping[str, AffinityRanking], simulated: boo
         f"of log intensity over random contexts.{' The constants alone are measured.' if simulated else ''}",
         simulated,
     )
-
-
-def _seconds(run: Run) -> float:
-    """Median time of an epoch: a machine that paused once does not count."""
-    return float(run.history["seconds"].median())  # type: ignore[arg-type]  # a column of numbers
-
-
-def _best_epoch(run: Run) -> str:
-    scores = run.scores
-    return f"{scores['best']['epoch']} of {scores['epochs']}"
-
-
-def _simulated(runs: Mapping[str, Run]) -> bool:
-    return any(run.scores["simulated"] for run in runs.values())

@@ -1,0 +1,30 @@
+"""The answer to a question: a section, and what the abstract and the conclusion say of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ribocyte.assignment.document import Section
+from ribocyte.assignment.questions.claims import Claim
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What one question's part of the article holds.
+
+    Parameters
+    ----------
+    section : Section
+        Expectation, result, and whether they agree; with figures and tables.
+    headline : str
+        A sentence or two for the abstract.
+    claims : tuple of Claim
+        Everything that was expected and found.
+    lesson : str
+        A sentence or two for the conclusion: what follows from it.
+    """
+
+    section: Section
+    headline: str
+    claims: tuple[Claim, ...] = ()
+    lesson: str = ""

@@ -1,0 +1,239 @@
+"""An article of any finished runs: what was trained on what, what it reached, and which differences are real."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+
+from ribocyte import comparisons
+from ribocyte.assignment.document import Document, Section
+from ribocyte.assignment.groups import Group, gather_groups
+from ribocyte.assignment.phrases import describe_effect, join_words, write_device, write_seconds
+from ribocyte.assignment.references import REFERENCES
+from ribocyte.assignment.report_blocks import (
+    Effects,
+    draw_curves,
+    is_percent,
+    name_metric,
+    show_answers,
+    tabulate_costs,
+    tabulate_differences,
+    tabulate_networks,
+    tabulate_runs,
+    tabulate_scores,
+    write_metric,
+)
+from ribocyte.assignment.text import as_code
+from ribocyte.errors import RunError
+from ribocyte.learn.runs import Run
+from ribocyte.version import VERSION
+
+_DATA = {"bloodmnist": "BloodMNIST", "rnacompete": "RNAcompete", "cell-folder": "a folder of photographs"}
+_ABOUT = {
+    "bloodmnist": "BloodMNIST, photographs of single blood cells of 28 × 28 pixels [@yang2023; @acevedo2020]",
+    "rnacompete": "RNAcompete arrays, on which a protein meets some 240,000 short RNAs at once [@ray2013]",
+    "cell-folder": "a folder of photographs of single cells, sorted by class",
+}
+_COUNTS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
+
+
+def report_runs(
+    runs: Sequence[Run],
+    figures: Path,
+    *,
+    title: str = "",
+    authors: Sequence[str] = (),
+    group: str = "",
+) -> Document:
+    """Compose an article of finished runs that measure the same thing.
+
+    Runs of equal recipes at different seeds count as one network. The best is the one with the best validation
+    score; the test split has no say in it. A difference is claimed only where its interval leaves zero out.
+
+    Parameters
+    ----------
+    runs : sequence of Run
+        One or more.
+    figures : Path
+        A folder that receives what is drawn.
+    title, authors, group
+        As for `Document`; the title says what was trained on what where none is given.
+
+    Raises
+    ------
+    RunError
+        If there is no run, one is unfinished or named twice, or they measure different things.
+    """
+    metric, groups = gather_groups(runs)
+    best, *others = groups
+    effects = {other.name: comparisons.compare_groups(best.runs, other.runs) for other in others}
+    simulated = any(run.scores["simulated"] for run in runs)
+    return Document(
+        title=title or f"{_networks(groups).capitalize()} on {_subject(runs[0])}",
+        authors=tuple(authors),
+        group=group,
+        abstract=_summarise(groups, effects, metric),
+        sections=(
+            _describe_training(groups, metric, simulated),
+            _describe_results(groups, effects, metric, figures, simulated),
+            _describe_costs(groups, simulated),
+        ),
+        references=REFERENCES,
+        appendix=(
+            Section("Trainings", tables=(tabulate_runs(groups, metric, simulated),), simulated=simulated),
+            _list_recipes(groups),
+            _describe_making(runs),
+        ),
+        footer=f"Made by `ribocyte report`, ribocyte {VERSION}.",
+        simulated=simulated,
+    )
+
+
+def _summarise(groups: Sequence[Group], effects: Effects, metric: str) -> str:
+    """Say in a few sentences what was done and found."""
+    best, run = groups[0], groups[0].runs[0]
+    rows, trainings = run.scores["rows"], sum(len(group.runs) for group in groups)
+    often = f", trained {_count(trainings)} times in all," if trainings > len(groups) else ""
+    value, interval = write_metric(metric, best.scores[metric])
+    unit = " %" if is_percent(metric) else ""
+    which = f"The best by validation, {best.code}," if effects else best.code
+    reached = (
+        f"{which} reaches a test {name_metric(metric)} of {value}{unit} (95 % interval {interval})."
+        if best.scores[metric]["value"] is not None
+        else f"{which} gives a constant answer, which has no {name_metric(metric)}."
+    )
+    sentences = [
+        f"{_networks(groups).capitalize()}{often} learned from {rows['train']:,} examples of {_subject(run)}; "
+        f"{rows['val']:,} others served for validation, {rows['test']:,} for the test.",
+        reached,
+    ]
+    verdicts = {name: effect[metric].verdict for name, effect in effects.items()}
+    for verdict, what in (
+        ("worse", "lower on the same examples"),
+        ("better", "higher on the same examples, whatever validation said"),
+        ("no difference", "not told apart from it by this test"),
+    ):
+        names = [as_code(name) for name, found in verdicts.items() if found == verdict]
+        if names:
+            sentences.append(f"{join_words(names, 'and')} {'is' if len(names) == 1 else 'are'} {what}.")
+    return " ".join(sentences)
+
+
+def _describe_training(groups: Sequence[Group], metric: str, simulated: bool) -> Section:
+    run = groups[0].runs[0]
+    scores, kind = run.scores, run.recipe["data"]["kind"]
+    rows, outputs = scores["rows"], scores["outputs"]
+    several = any(len(group.runs) > 1 for group in groups)
+    judges = {run.scores["best"]["metric"] for group in groups for run in group.runs}
+    judge = (
+        f"that with the best validation {name_metric(metric)}"
+        if judges == {metric}
+        else "each as its recipe says"
+    )
+    learned = f"`{outputs[0]}`" if len(outputs) == 1 else f"{_count(len(outputs))} outputs"
+    text = (
+        f"The data are {_ABOUT.get(kind, kind)}{', here simulated' if simulated else ''}. "
+        f"{_networks(groups).capitalize()} ([#networks]) learned {learned} from {rows['train']:,} examples under the "
+        f"protocol `{scores['protocol']}`; {rows['val']:,} others chose the epoch, {judge}, and {rows['test']:,} were "
+        "kept for the test. Intervals are 95 % bootstraps [@efron1979] over the test examples"
+        f"{', and over the seeds where there are several' if several else ''}."
+    )
+    return Section(
+        "What was trained on what",
+        (text,),
+        tables=(tabulate_networks(groups, simulated),),
+        simulated=simulated,
+    )
+
+
+def _describe_results(
+    groups: Sequence[Group], effects: Effects, metric: str, folder: Path, simulated: bool
+) -> Section:
+    best = groups[0]
+    curves, answers = draw_curves(groups, metric, folder, simulated), show_answers(best, simulated)
+    shown = f"; [#answers] shows what {best.code} answers." if answers else "."
+    paragraphs = [f"[#scores] holds the scores of the test, [#curves] the course of the training{shown}"]
+    tables = [tabulate_scores(groups, metric, simulated)]
+    if effects:
+        said = [
+            describe_effect(f"{as_code(name)} instead of {best.code}", effect[metric], is_percent(metric))
+            for name, effect in effects.items()
+        ]
+        paragraphs.append(
+            f"The best by validation is {best.code}. What another network would change in the test "
+            f"{name_metric(metric)}, judged on the same examples ([#differences]): {'; '.join(said)}."
+        )
+        tables.append(tabulate_differences(effects, best, simulated))
+    figures = (curves, answers) if answers else (curves,)
+    return Section("What was reached", tuple(paragraphs), figures, tuple(tables), simulated=simulated)
+
+
+def _describe_costs(groups: Sequence[Group], simulated: bool) -> Section:
+    devices = _devices([run for group in groups for run in group.runs])
+    mixed = " They were not all trained alike, so that times do not compare." if len(devices) > 1 else ""
+    text = f"[#costs] holds the costs, on {join_words(devices, 'and on')}.{mixed}"
+    return Section("What it costs", (text,), tables=(tabulate_costs(groups, simulated),), simulated=simulated)
+
+
+def _list_recipes(groups: Sequence[Group]) -> Section:
+    parts = []
+    for group in groups:
+        path = group.runs[0].path / "recipe.toml"
+        try:
+            lines = path.read_text(encoding="utf-8").splitlines()
+        except (OSError, ValueError) as error:
+            raise RunError(f"{path}: cannot be read: {error}") from error
+        parts.append(Section(group.code, commands=_join_lists(lines)))
+    return Section(
+        "Recipes",
+        ("Complete, with every setting; `ribocyte train RECIPE --out RUN` trains one again.",),
+        subsections=tuple(parts),
+    )
+
+
+def _join_lists(lines: Sequence[str]) -> tuple[str, ...]:
+    """Write a recipe's lists in one line each, and leave out empty lines."""
+    joined: list[str] = []
+    inside = False
+    for line in filter(None, (line.rstrip() for line in lines)):
+        if inside:
+            joined[-1] += line.strip() if line.strip() == "]" else f"{line.strip()} "
+        else:
+            joined.append(line)
+        inside = (inside or line.endswith("= [")) and line.strip() != "]"
+    return tuple(line.replace(", ]", "]") for line in joined)
+
+
+def _describe_making(runs: Sequence[Run]) -> Section:
+    versions = list(dict.fromkeys(run.scores["version"] for run in runs))
+    seconds = sum(run.scores["cost"]["seconds"] for run in runs)
+    text = (
+        f"Trained with ribocyte {join_words(versions, 'and')} on {join_words(_devices(runs), 'and on')}, "
+        f"{write_seconds(seconds)} in all. Fingerprint of the data: `{runs[0].scores['fingerprint'][:16]}`. Composed "
+        f"by ribocyte {VERSION} with PyTorch {torch.__version__}, Python {platform.python_version()}."
+    )
+    return Section("How it was made", (text,))
+
+
+def _devices(runs: Sequence[Run]) -> list[str]:
+    return list(dict.fromkeys(write_device(run.scores["cost"]) for run in runs))
+
+
+def _subject(run: Run) -> str:
+    """Name the data, and what was measured where it is not classes."""
+    kind, outputs = run.recipe["data"]["kind"], run.scores["outputs"]
+    name: str = _DATA.get(kind, kind)
+    if kind != "rnacompete":
+        return name
+    return f"{name}, {outputs[0]}" if len(outputs) == 1 else f"{len(outputs)} experiments of {name}"
+
+
+def _networks(groups: Sequence[Group]) -> str:
+    return f"{_count(len(groups))} network{'s' if len(groups) > 1 else ''}"
+
+
+def _count(number: int) -> str:
+    return _COUNTS[number] if number < len(_COUNTS) else f"{number:,}"
