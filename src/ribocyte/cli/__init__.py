@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from ribocyte.cli import applying, data, judging, training
+from ribocyte.cli import applying, data, judging, reporting, studying, training, tuning
 from ribocyte.cli.guard import Command
 from ribocyte.version import VERSION
 
@@ -30,7 +30,17 @@ for group, commands in (
     (data_app, (data.status, data.fetch, data.check, data.simulate)),
     (
         app,
-        (training.train, judging.evaluate, judging.compare, applying.predict, applying.models, training.demo),
+        (
+            training.train,
+            tuning.tune,
+            judging.evaluate,
+            judging.compare,
+            reporting.report,
+            applying.predict,
+            applying.models,
+            studying.reproduce,
+            training.demo,
+        ),
     ),
 ):
     for command in commands:

@@ -1,0 +1,355 @@
+"""A study: the whole assignment as trainings and searches in one folder, each a job that is done once.
+
+======================  ==============================================================================
+``study.json``          what was asked for and on which data; another wish needs another folder
+``data/``               the simulated data, where the study is a simulation
+``runs/cells/NAME``     the four networks of question 1
+``search/KIND``         the searches of question 2.1; ``runs/rna/KIND-SEED`` what they chose
+``runs/attention/…``    question 2.2: ``KIND-HEADS-SEED``
+``profile.json``        what the best of these attends to
+``locks/``              empty; which process is at what
+======================  ==============================================================================
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+
+from ribocyte import catalog
+from ribocyte.assignment.demo import DemoConfig, simulate_data
+from ribocyte.assignment.questions import CELL_RUNS
+from ribocyte.cells.smear import SmearConfig
+from ribocyte.errors import DataError, RequestError, RunError
+from ribocyte.files import write_text
+from ribocyte.learn.recipe import Recipe, check
+from ribocyte.rna.assay import STAMP, AssayConfig
+from ribocyte.rna.experiments import resolve_experiments
+from ribocyte.rna.rnacompete import find_table
+from ribocyte.rna.table import PROBE_COLUMNS, read_header
+from ribocyte.version import VERSION
+
+QUESTIONS = ("1.1", "1.2", "2.1", "2.2", "2.3")
+NETWORKS = ("rna-cnn", "rna-bilstm", "rna-residual", "rna-transformer")
+"""What question 2.1 tunes: the two architectures asked for, then two more."""
+HEADS = (1, 2, 4, 8)
+RBFOX1, A1CF = "RNCMPT00168", "RNCMPT00001"
+
+
+@dataclass(frozen=True)
+class Size:
+    """How much is trained.
+
+    Parameters
+    ----------
+    cell_epochs : int
+        Of each network of question 1. The assignment: 200.
+    rna_epochs : int
+        Of each network of question 2; 0 takes what its recipe says.
+    trials : int
+        Of each search; the further networks have two thirds of it.
+    seeds : int
+        Trainings of each chosen configuration.
+    smear, assay
+        The data drawn where the study is a simulation.
+    """
+
+    cell_epochs: int
+    rna_epochs: int
+    trials: int
+    seeds: int
+    smear: SmearConfig = field(default_factory=SmearConfig)
+    assay: AssayConfig = field(default_factory=AssayConfig)
+
+    def __post_init__(self) -> None:
+        check(self.cell_epochs >= 1, "study.cell_epochs", self.cell_epochs, "1 or more")
+        check(
+            self.rna_epochs >= 0, "study.rna_epochs", self.rna_epochs, "1 or more, or 0 for the recipes' own"
+        )
+        check(self.trials >= 2, "study.trials", self.trials, "2 or more")
+        check(self.seeds >= 1, "study.seeds", self.seeds, "1 or more")
+
+
+SIZES: Mapping[str, Size] = {
+    "quick": Size(6, 4, 5, 3, SmearConfig(train=768, val=160, test=480), AssayConfig(k=6)),
+    "standard": Size(20, 18, 10, 3),
+    "full": Size(200, 0, 60, 5),
+}
+"""``quick`` takes minutes; ``standard`` an evening on two cores; ``full`` is the assignment's own and wants a GPU."""
+
+
+@dataclass(frozen=True)
+class StudyConfig:
+    """What a study is asked to do.
+
+    Parameters
+    ----------
+    size : Size
+        How much is trained, such as one of `SIZES`.
+    simulated : bool
+        Learn from the simulators instead of from measurements.
+    experiment : str
+        Experiment of question 2, by id; empty takes RBFOX1, or A1CF where the table has no RBFOX1.
+    extend : {"rna-cnn", "rna-bilstm"}
+        The architecture that question 2.2 gives attention to.
+    precision : {"auto", "32", "bf16"}
+        Of every training. ``auto`` is bf16 where the hardware multiplies it, and is settled once, so that all
+        runs of a study compare.
+    seed : int
+        Of the searches, and the first of the trainings.
+    instead : str
+        Why the experiment is another than RBFOX1, where nobody asked for it. Settled with the experiment.
+    """
+
+    size: Size = SIZES["standard"]
+    simulated: bool = False
+    experiment: str = ""
+    extend: Literal["rna-cnn", "rna-bilstm"] = "rna-cnn"
+    precision: Literal["auto", "32", "bf16"] = "auto"
+    seed: int = 0
+    instead: str = ""
+
+    def __post_init__(self) -> None:
+        check(0 <= self.seed < 2**31, "study.seed", self.seed, "from 0 to 2147483647")
+
+
+@dataclass(frozen=True)
+class Study:
+    """A handle on a study's folder, and what it is asked to do. Make one with `begin_study`.
+
+    Parameters
+    ----------
+    path : Path
+        The folder.
+    config : StudyConfig
+        Settled: experiment and precision are named.
+    data : Path or None
+        The data folder; None for the usual search.
+    """
+
+    path: Path
+    config: StudyConfig
+    data: Path | None
+
+    @property
+    def locks(self) -> Path:
+        """Where processes say what they are at."""
+        return self.path / "locks"
+
+    def cell_run(self, name: str) -> Path:
+        """Say where a network of question 1 is trained."""
+        return self.path / "runs" / "cells" / name
+
+    def search(self, kind: str) -> Path:
+        """Say where a network's settings are searched for."""
+        return self.path / "search" / kind
+
+    def trials(self, kind: str) -> int:
+        """Say how many trials a network's search has: the two further rows of question 2.1 have two thirds."""
+        trials = self.config.size.trials
+        return trials if kind in NETWORKS[:2] else max(2, 2 * trials // 3)
+
+    def tuned_runs(self, kind: str) -> list[Path]:
+        """Say where the chosen configuration of a network is trained, once a seed."""
+        return [self.path / "runs" / "rna" / f"{kind}-{seed}" for seed in self.seeds]
+
+    def attention_runs(self, variant: str) -> list[Path]:
+        """Say where a variant of attention, such as ``self-4``, is trained, once a seed."""
+        return [self.path / "runs" / "attention" / f"{variant}-{seed}" for seed in self.seeds]
+
+    @property
+    def profile(self) -> Path:
+        """Say where stands what attention attends to."""
+        return self.path / "profile.json"
+
+    @property
+    def seeds(self) -> range:
+        """The seeds of the trainings."""
+        return range(self.config.seed, self.config.seed + self.config.size.seeds)
+
+    @cached_property
+    def variants(self) -> tuple[str, ...]:
+        """The variants of attention that are compared."""
+        return tuple(f"{kind}-{heads}" for kind in ("self", "pool") for heads in HEADS)
+
+    def cell_recipe(self, name: str) -> Recipe:
+        """Give the recipe of a network of question 1; the assignment's, but for the number of epochs."""
+        return self._read(f"cells/{name}", [f"training.epochs={self.config.size.cell_epochs}"])
+
+    def search_recipe(self, kind: str) -> Recipe:
+        """Give the recipe whose settings are searched for, with its search space."""
+        settings = [f'data.experiments=["{self.config.experiment}"]', "data.protocol=assignment"]
+        # Several trials are wanted at random, and more than that after them.
+        settings.append(f"tuning.startup={max(2, (self.config.size.trials + 2) // 3)}")
+        if self.config.size.rna_epochs:
+            settings.append(f"training.epochs={self.config.size.rna_epochs}")
+        if self.config.simulated:
+            # Most simulated probes hold no site: their ranks are noise, and would choose if Spearman did.
+            settings.append("objective.best=pearson")
+        return self._read(f"rna/{kind.removeprefix('rna-')}", settings)
+
+    def _read(self, name: str, settings: Sequence[str]) -> Recipe:
+        own = [f"training.precision={self.config.precision}", f"training.seed={self.config.seed}"]
+        return catalog.read_recipe(catalog.shipped_recipe(name), [*settings, *own])
+
+
+def begin_study(
+    path: Path,
+    config: StudyConfig,
+    questions: Sequence[str] = QUESTIONS,
+    *,
+    data: Path | None = None,
+) -> Study:
+    """Claim a folder for a study, or take up the study that is there.
+
+    Experiment and precision are settled, simulated data are written, and what was asked for is kept in
+    ``study.json`` together with the fingerprints of the data.
+
+    Parameters
+    ----------
+    path : Path
+        A new folder, or that of the same study.
+    config : StudyConfig
+        What to do.
+    questions : sequence of str
+        Those that will be asked: only their data are looked at.
+    data : Path, optional
+        A data folder; else the usual search.
+
+    Raises
+    ------
+    RunError
+        If the folder holds a study of another version, configuration or data, naming what differs, or
+        anything else.
+    DataError
+        If data are missing or damaged.
+    RequestError
+        If there is no such question.
+    """
+    for question in questions:
+        if question not in QUESTIONS:
+            raise RequestError(f"{question}: no such question", expected=f"one of {', '.join(QUESTIONS)}")
+    path, note = Path(path), Path(path) / "study.json"
+    found = _read_note(note)
+    if found is None and path.exists() and (not path.is_dir() or any(path.iterdir())):
+        raise RunError(
+            f"{path}: exists already and is no study",
+            expected="a new folder",
+            mend="choose another with --out",
+        )
+    if config.simulated:
+        simulate_data(path / "data", DemoConfig(smear=config.size.smear, assay=config.size.assay))
+        data = path / "data"
+    settled = _settle(config, data, any(question.startswith("2.") for question in questions), found)
+    study = Study(path, settled, data)
+    wanted = {"what": "a study of the assignment", "version": VERSION, "config": asdict(settled)}
+    _refuse_other(path, found, json.loads(json.dumps(wanted)))
+    fingerprints = _check_data(study, questions, (found or {}).get("data", {}))
+    write_text(note, json.dumps({**wanted, "data": fingerprints}, indent=1) + "\n")
+    return study
+
+
+def _settle(
+    config: StudyConfig, data: Path | None, rna: bool, found: Mapping[str, Any] | None
+) -> StudyConfig:
+    """Name the experiment and the precision: as the study that is there has them, else from data and hardware."""
+    before = (found or {}).get("config", {})
+    experiment, instead = config.experiment, ""
+    if not experiment:
+        experiment, instead = before.get("experiment", ""), before.get("instead", "")
+    if config.simulated:
+        experiment = experiment or STAMP + "RBFOX1"
+    elif rna and not experiment:
+        experiment, instead = _choose_experiment(data)
+    elif rna:
+        experiment = resolve_experiments([experiment], find_table(data), data)[0]
+    precision = config.precision
+    if precision == "auto":
+        precision = before.get("precision") or (
+            "bf16" if not config.simulated and multiplies_bf16() else "32"
+        )
+    return replace(config, experiment=experiment, precision=precision, instead=instead)
+
+
+def _choose_experiment(data: Path | None) -> tuple[str, str]:
+    """Take RBFOX1, or A1CF where the table lacks it, and then say why."""
+    path = find_table(data)
+    present = [name for name in read_header(path) if name not in PROBE_COLUMNS]
+    if RBFOX1 in present:
+        return RBFOX1, ""
+    if A1CF in present:
+        return A1CF, "the table at hand does not hold it"
+    raise DataError(
+        f"{path}: measures neither RBFOX1 ({RBFOX1}) nor A1CF ({A1CF})",
+        expected="the published table",
+        mend=f"name one with --experiment, such as {present[0]}"
+        if present
+        else "ribocyte data fetch rnacompete",
+    )
+
+
+def multiplies_bf16() -> bool:
+    """Say whether this machine multiplies bf16 faster than float32: a GPU, or a CPU with AVX-512 BF16 or AMX."""
+    if torch.cuda.is_available():
+        return True
+    capabilities = torch.cpu.get_capabilities()
+    return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
+
+
+def _check_data(study: Study, questions: Sequence[str], known: Mapping[str, str]) -> dict[str, str]:
+    """Load the data that the questions need, and hold their fingerprints to those the study was begun on."""
+    recipes: dict[str, Callable[[], Recipe]] = {}
+    if any(question.startswith("1.") for question in questions):
+        recipes["cells"] = lambda: study.cell_recipe(CELL_RUNS[0])
+    if {"2.1", "2.2"} & set(questions):
+        recipes["rna"] = lambda: study.search_recipe(NETWORKS[0])
+    prints = dict(known)
+    for domain, recipe in recipes.items():
+        info = catalog.load_data(recipe(), study.data).info
+        if prints.setdefault(domain, info.fingerprint) != info.fingerprint:
+            raise RunError(
+                f"{study.path}: was begun on other {domain} data (fingerprint {prints[domain][:12]}, {info.source} "
+                f"has {info.fingerprint[:12]})",
+                expected="the data it was begun on",
+                mend="point --data at them, or begin another study with --out",
+            )
+    return prints
+
+
+def _refuse_other(path: Path, found: Mapping[str, Any] | None, wanted: Mapping[str, Any]) -> None:
+    """Make sure that the study in the folder, if any, is the one that is wanted; name what differs."""
+    if found is None:
+        return
+    differing = [
+        f"{name} is {there!r}, asked for {here!r}"
+        for name, there, here in (
+            ("version", found.get("version"), wanted["version"]),
+            *((key, found.get("config", {}).get(key), value) for key, value in wanted["config"].items()),
+        )
+        if there != here
+    ]
+    if differing:
+        raise RunError(
+            f"{path}: holds another study: {'; '.join(differing)}",
+            expected="the same study, or a new folder",
+            mend="choose another folder with --out",
+        )
+
+
+def _read_note(note: Path) -> dict[str, Any] | None:
+    """Read what a folder's study was asked to do; None where there is no study."""
+    if not note.is_file():
+        return None
+    try:
+        found = json.loads(note.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise RunError(f"{note}: damaged: {error}", mend="choose another folder with --out") from error
+    if not isinstance(found, dict):
+        raise RunError(f"{note}: no study's note", expected="what ribocyte reproduce wrote")
+    return found
