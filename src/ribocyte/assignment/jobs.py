@@ -20,6 +20,11 @@ Work = Callable[[Callable[[Progress], None], Callable[[], bool]], None]
 """Takes a callback for the progress of its training, and one that says whether to stop."""
 
 
+def nothing_known() -> float:
+    """Tell nothing of how much of a job is done."""
+    return 0.0
+
+
 @dataclass(frozen=True)
 class Job:
     """One part of the work.
@@ -42,7 +47,7 @@ class Job:
     done: Callable[[], bool]
     work: Work
     needs: tuple[str, ...] = ()
-    share: Callable[[], float] = lambda: 0.0
+    share: Callable[[], float] = nothing_known
 
 
 @dataclass(frozen=True)

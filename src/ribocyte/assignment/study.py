@@ -77,7 +77,7 @@ class Size:
 
 
 SIZES: Mapping[str, Size] = {
-    "quick": Size(6, 4, 5, 3, SmearConfig(train=768, val=160, test=480), AssayConfig(k=6)),
+    "quick": Size(6, 5, 5, 3, SmearConfig(train=768, val=160, test=480), AssayConfig(k=6, copies=24)),
     "standard": Size(20, 18, 10, 3),
     "full": Size(200, 0, 60, 5),
 }

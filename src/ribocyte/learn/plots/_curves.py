@@ -238,6 +238,7 @@ def _scale_decades(panel: Axes) -> None:
     """Use a logarithmic axis of whole decades; what is below `FAINTEST`, zero too, is drawn at its foot."""
     for line in panel.lines:
         line.set_ydata(np.maximum(np.asarray(line.get_ydata(), dtype=np.float64), FAINTEST))  # NaN stays
+    panel.relim()
     values = np.concatenate([np.asarray(line.get_ydata()) for line in panel.lines])
     values = values[np.isfinite(values)]
     if not values.size:
