@@ -226,9 +226,10 @@ def _describe_making(study: Study, runs: Sequence[Run], searches: Sequence[Searc
 
 def write_command(config: StudyConfig) -> str:
     """Write the command that repeats a study."""
-    nearest = next((name for name, size in SIZES.items() if size == config.size), "standard")
+    known = {name: _differences(as_table(config.size), as_table(size)) for name, size in SIZES.items()}
+    nearest = min(known, key=lambda name: len(known[name]))
     asked = [COMMAND] if nearest == "standard" else [f"{COMMAND} --{nearest}"]
-    asked += [f"--set {key}" for key in _differences(as_table(config.size), as_table(SIZES[nearest]))]
+    asked += [f"--set {key}" for key in known[nearest]]
     asked.append("--simulated" if config.simulated else f"--experiment {config.experiment}")
     asked += [f"--extend {config.extend.removeprefix('rna-')}"] if config.extend != "rna-cnn" else []
     return " ".join([*asked, f"--precision {config.precision} --seed {config.seed}"])

@@ -235,6 +235,13 @@ def begin_study(
     for question in questions:
         if question not in QUESTIONS:
             raise RequestError(f"{question}: no such question", expected=f"one of {', '.join(QUESTIONS)}")
+    simulated = STAMP + "RBFOX1"
+    if config.simulated and config.experiment not in ("", simulated):
+        raise RequestError(
+            f"{config.experiment}: is not simulated",
+            expected=simulated,
+            mend="leave out --experiment or --simulated",
+        )
     path, note = Path(path), Path(path) / "study.json"
     found = _read_note(note)
     if found is None and path.exists() and (not path.is_dir() or any(path.iterdir())):
