@@ -81,7 +81,7 @@ def test_without_data_it_says_where_it_looked_and_what_to_do(tmp_path: Path) -> 
 
 def test_a_table_without_rbfox1_and_a1cf_wants_a_name(tmp_path: Path) -> None:
     data = simulate_data(tmp_path / "data", DemoConfig(smear=TINY.smear, assay=TINY.assay))
-    with pytest.raises(DataError, match="neither RBFOX1.*--experiment, such as SIM_RBFOX1"):
+    with pytest.raises(DataError, match=r"neither RBFOX1.*--experiment, such as SIM_RBFOX1"):
         begin_study(tmp_path / "study", StudyConfig(TINY), ["2.1"], data=data)
     study = begin_study(tmp_path / "study", StudyConfig(TINY, experiment="SIM_RBFOX1"), ["2.1"], data=data)
     assert study.config.experiment == "SIM_RBFOX1"
@@ -99,7 +99,7 @@ def test_a1cf_is_taken_where_there_is_no_rbfox1_and_the_article_is_told_why(
 
 
 def test_a_simulation_has_one_experiment(tmp_path: Path) -> None:
-    with pytest.raises(RequestError, match="RNCMPT00168.*SIM_RBFOX1"):
+    with pytest.raises(RequestError, match=r"RNCMPT00168.*SIM_RBFOX1"):
         begin_study(tmp_path / "study", replace(SIMULATED, experiment="RNCMPT00168"))
 
 
