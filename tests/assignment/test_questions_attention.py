@@ -151,6 +151,6 @@ def test_what_attention_attends_to_is_what_the_profile_shows(
 
 
 def test_a_missing_profile_names_the_command_that_makes_it() -> None:
-    said = describe_profile(None, {})
+    said = describe_profile(None, {}, "self-1")
     assert "`ribocyte reproduce --question 2.2`" in said
     assert "binds" not in said

@@ -13,6 +13,7 @@ import polars as pl
 from ribocyte import catalog, pipeline
 from ribocyte.assignment.jobs import Job
 from ribocyte.assignment.questions import CELL_RUNS
+from ribocyte.assignment.questions.attention import best_variant
 from ribocyte.assignment.study import NETWORKS, Study
 from ribocyte.errors import RunError
 from ribocyte.files import write_text
@@ -54,16 +55,6 @@ def plan_jobs(study: Study, questions: Sequence[str]) -> list[Job]:
 def read_profile(path: Path) -> AttentionProfile:
     """Read back what `plan_jobs` had written of attention."""
     return AttentionProfile.from_json(json.loads(path.read_text(encoding="utf-8")))
-
-
-def best_variant(study: Study) -> str:
-    """Name the variant of attention with the best validation score over its seeds; the test split has no say."""
-
-    def mean_score(variant: str) -> float:
-        scores = [float(Run(path).scores["best"]["value"]) for path in study.attention_runs(variant)]
-        return sum(scores) / len(scores)
-
-    return max(study.variants, key=mean_score)
 
 
 def _slowness(kind: str) -> int:
@@ -143,7 +134,8 @@ def _profile_job(study: Study) -> Job:
     )
 
     def work(_report: Report, _stop: Stop) -> None:
-        run = Run(study.attention_runs(best_variant(study))[0])
+        variants = {name: [Run(path) for path in study.attention_runs(name)] for name in study.variants}
+        run = variants[best_variant(variants)][0]
         model = catalog.Predictor.load(run.path)
         splits = catalog.load_data(model.recipe, study.data)
         scores = score_kmers(splits.train.inputs.numpy(), splits.train.targets[:, 0].numpy(), K)

@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 
 from ribocyte import comparisons
+from ribocyte.assignment.appendix import list_recipes
 from ribocyte.assignment.document import Document, Section
 from ribocyte.assignment.groups import Group, gather_groups
 from ribocyte.assignment.phrases import describe_effect, join_words, write_device, write_seconds
@@ -27,7 +28,6 @@ from ribocyte.assignment.report_blocks import (
     write_metric,
 )
 from ribocyte.assignment.text import as_code
-from ribocyte.errors import RunError
 from ribocyte.learn.runs import Run
 from ribocyte.version import VERSION
 
@@ -84,7 +84,7 @@ def report_runs(
         references=REFERENCES,
         appendix=(
             Section("Trainings", tables=(tabulate_runs(groups, metric, simulated),), simulated=simulated),
-            _list_recipes(groups),
+            list_recipes({group.name: group.runs[0] for group in groups}),
             _describe_making(runs),
         ),
         footer=f"Made by `ribocyte report`, ribocyte {VERSION}.",
@@ -176,35 +176,6 @@ def _describe_costs(groups: Sequence[Group], simulated: bool) -> Section:
     mixed = " They were not all trained alike, so that times do not compare." if len(devices) > 1 else ""
     text = f"[#costs] holds the costs, on {join_words(devices, 'and on')}.{mixed}"
     return Section("What it costs", (text,), tables=(tabulate_costs(groups, simulated),), simulated=simulated)
-
-
-def _list_recipes(groups: Sequence[Group]) -> Section:
-    parts = []
-    for group in groups:
-        path = group.runs[0].path / "recipe.toml"
-        try:
-            lines = path.read_text(encoding="utf-8").splitlines()
-        except (OSError, ValueError) as error:
-            raise RunError(f"{path}: cannot be read: {error}") from error
-        parts.append(Section(group.code, commands=_join_lists(lines)))
-    return Section(
-        "Recipes",
-        ("Complete, with every setting; `ribocyte train RECIPE --out RUN` trains one again.",),
-        subsections=tuple(parts),
-    )
-
-
-def _join_lists(lines: Sequence[str]) -> tuple[str, ...]:
-    """Write a recipe's lists in one line each, and leave out empty lines."""
-    joined: list[str] = []
-    inside = False
-    for line in filter(None, (line.rstrip() for line in lines)):
-        if inside:
-            joined[-1] += line.strip() if line.strip() == "]" else f"{line.strip()} "
-        else:
-            joined.append(line)
-        inside = (inside or line.endswith("= [")) and line.strip() != "]"
-    return tuple(line.replace(", ]", "]") for line in joined)
 
 
 def _describe_making(runs: Sequence[Run]) -> Section:

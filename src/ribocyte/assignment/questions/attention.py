@@ -129,7 +129,7 @@ def answer_attention(
             _describe_choice(base, variants),
             f"{expect([EXPECTED[base, kind] for kind in chosen], SPEARMAN)} {HEADS.sentence(SPEARMAN)}",
             f"{_describe_result(claims, chosen, heads, figures)}{others}",
-            describe_profile(profile, figures),
+            describe_profile(profile, figures, best_variant(variants)),
         ),
         tables=tables,
         figures=show_figures(figures, shown, "attention", simulated),
@@ -158,6 +158,11 @@ def choose_variants(variants: Mapping[str, Sequence[Run]]) -> dict[str, str]:
     return chosen
 
 
+def best_variant(variants: Mapping[str, Sequence[Run]]) -> str:
+    """Name the variant with the best mean validation score of all: the one whose attention is looked at."""
+    return max(variants, key=lambda name: validation_score(variants[name]))
+
+
 def validation_score(runs: Sequence[Run]) -> float:
     """Give the mean of the best validation scores; a run that has none is below all others."""
     values = [run.scores["best"]["value"] for run in runs]
@@ -180,8 +185,8 @@ def claim_attention(profile: AttentionProfile) -> Claim:
     return Claim(ATTENDS, difference, ATTENTION_ON_SITE)
 
 
-def describe_profile(profile: AttentionProfile | None, figures: Mapping[str, Path]) -> str:
-    """Say whether attention looks where the protein binds; or how one finds out."""
+def describe_profile(profile: AttentionProfile | None, figures: Mapping[str, Path], variant: str) -> str:
+    """Say whether the attention of a variant looks where the protein binds; or how one finds out."""
     if profile is None:
         return (
             "What the attention attends to was not looked at here; `ribocyte reproduce --question 2.2` does it in the "
@@ -195,11 +200,21 @@ def describe_profile(profile: AttentionProfile | None, figures: Mapping[str, Pat
         "worse": "The attention looks away from where the protein binds.",
         "no difference": "That the attention looks where the protein binds is not shown.",
     }[claim.verdict]
+    shown = refer(figures, "profile", "attention", "it by position")
     return (
-        f"What does it attend to? In {profile.probes:,} test probes we took the {profile.k}-mer with the highest score "
-        f"on the training probes{most}, and compared the attention on it with the attention at the same place of the "
-        f"same probe shuffled. {claim.sentence()} {looks} {refer(figures, 'profile', 'attention', 'it by position')}"
+        f"What does {_write_variant(variant)}, the best by validation, attend to? In {profile.probes:,} test probes we "
+        f"took the {profile.k}-mer with the highest score on the training probes{most}, and compared the attention on "
+        f"it with the attention at the same place of the same probe shuffled. {claim.sentence()} {looks} "
+        f"{_describe_heads(profile)}{shown}"
     )
+
+
+def _describe_heads(profile: AttentionProfile) -> str:
+    """Say how far the heads differ, where there are several."""
+    if len(profile.heads) < 2:
+        return ""
+    found = sorted(head.real.value for head in profile.heads)
+    return f"Its heads differ: from {found[0]:.2f} to {found[-1]:.2f} times uniform on the site. "
 
 
 def _compare(base: str, variant: str, groups: Mapping[str, Sequence[Run]]) -> Claim:

@@ -84,6 +84,7 @@ _RESULTS = (
     "probes. The difference is paired: the same probes in every resample. Parameters, and median time of an epoch with "
     "its scoring."
 )
+_LOSSES = {"mse": "the squared error", "huber": "Huber's", "log-cosh": "log-cosh"}
 _CAPTIONS = {
     "trials": "The searches, trial by trial: validation score of each, and of the best so far.",
     "importance": "Share of the validation score's variance that each setting explains (fANOVA over complete trials).",
@@ -135,12 +136,24 @@ def answer_two_networks(
             tabulate_groups(groups, scores, claims, _RESULTS, "networks-results"),
             tabulate_published_probes(groups, ranked, ("CNN", "BiLSTM")),
         ),
-        figures=show_figures(figures, _CAPTIONS, "networks", simulated),
+        figures=show_figures(figures, _write_captions(groups), "networks", simulated),
         simulated=simulated,
     )
     first, *_ = groups
     headline, lesson = _write_headline(groups[first][0], scores, claims), _draw_lesson(first, claims)
     return Answer(section, headline, tuple(claims.values()), lesson)
+
+
+def _write_captions(groups: Mapping[str, Sequence[Run]]) -> dict[str, str]:
+    """Write the captions; where networks minimise different losses, say that their levels do not compare."""
+    losses: dict[str, list[str]] = {}
+    for name, runs in groups.items():
+        losses.setdefault(str(runs[0].recipe["objective"]["loss"]), []).append(name)
+    if len(losses) < 2:
+        return _CAPTIONS
+    said = [f"{_LOSSES[loss]} for {join_words(names, 'and')}" for loss, names in losses.items()]
+    unlike = f" The loss is {join_words(said, 'and')}: levels compare only where it is the same."
+    return {**_CAPTIONS, "losses": f"{_CAPTIONS['losses']}{unlike}"}
 
 
 def name_network(kind: str) -> str:
