@@ -120,6 +120,7 @@ def reproduce(
             raise _interrupted(f"{out}: stopped") from error
     if helping:
         return
+    present.say("composing the article")
     made = write_reports(study, questions, title=title, authors=tuple(author or ()), group=group)
     if as_json:
         present.show_json(
