@@ -258,3 +258,13 @@ def test_links_lead_somewhere(svg: Path) -> None:
     }
     assert {target[1:] for target in targets if target.startswith("#")} <= set(ids)
     assert len(targets) == 6
+
+
+def test_what_others_published_is_never_marked_as_simulated() -> None:
+    block = TableBlock(
+        ("source", "score"), (("ours, simulated", "0.5"), ("others", "0.6")), "Both.", True, published=True
+    )
+    page = render_page(Document("Title", sections=(Section("Result", tables=(block,)),), simulated=True))
+    table = page[page.index("<table") : page.index("</table>")]
+    assert "ours, simulated" in table
+    assert "SIMULATED" not in table

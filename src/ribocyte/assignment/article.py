@@ -252,7 +252,7 @@ class _Article:
         return quote_string(self.numbered.names[block.label])
 
     def caption(self, block: FigureBlock | TableBlock) -> str:
-        marked = self.document.simulated or block.simulated
+        marked = self.document.marks(block)
         return self.text(block.caption) + (" #stamp" if marked else "")
 
     def references(self) -> str:

@@ -70,6 +70,9 @@ class TableBlock:
         Spans both columns of an article.
     label : str
         What ``[#label]`` refers to: lower-case letters, digits and hyphens; unique in a document.
+    published : bool
+        True where it sets what others published beside ours: its rows say themselves what is simulated, and
+        the table is never marked as a whole.
     """
 
     header: tuple[str, ...]
@@ -78,6 +81,7 @@ class TableBlock:
     simulated: bool = False
     wide: bool = False
     label: str = ""
+    published: bool = False
 
     def __post_init__(self) -> None:
         _check_label(self.label)
@@ -186,6 +190,11 @@ class Document:
     appendix: tuple[Section, ...] = ()
     footer: str = ""
     simulated: bool = False
+
+    def marks(self, block: FigureBlock | TableBlock) -> bool:
+        """Whether a figure or table is marked as simulated."""
+        published = isinstance(block, TableBlock) and block.published
+        return (self.simulated or block.simulated) and not published
 
     @property
     def figures(self) -> tuple[FigureBlock, ...]:

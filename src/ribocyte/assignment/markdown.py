@@ -120,7 +120,7 @@ class _Markdown:
         return f"{self.caption(block)}\n\n{rows}"
 
     def caption(self, block: FigureBlock | TableBlock) -> str:
-        marked = self.document.simulated or block.simulated
+        marked = self.document.marks(block)
         return f"**{self.numbered.names[block.label]}.** {self.text(block.caption)}{_stamp(marked)}"
 
     def references(self) -> Iterator[str]:

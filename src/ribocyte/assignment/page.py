@@ -129,7 +129,7 @@ class _Page:
         return lines
 
     def table(self, block: TableBlock) -> str:
-        marked, name = self.document.simulated or block.simulated, self.numbered.names[block.label]
+        marked, name = self.document.marks(block), self.numbered.names[block.label]
         kinds = [' class="number"' if numeric else "" for numeric in block.numeric]
         head = "".join(
             f'<th scope="col"{kind}>{self.text(text)}</th>'
@@ -151,7 +151,7 @@ class _Page:
 </table></div>"""
 
     def figure(self, block: FigureBlock) -> str:
-        marked, name = self.document.simulated or block.simulated, self.numbered.names[block.label]
+        marked, name = self.document.marks(block), self.numbered.names[block.label]
         told = f"{name}. {'SIMULATED. ' if marked else ''}{as_words(block.alternative or block.caption)}"
         svg, width = inline_svg(block.path, _anchor(name), told)
         # A wide figure keeps its letters legible on a phone: it is scrolled sideways rather than shrunk away.

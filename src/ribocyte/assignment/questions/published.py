@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from ribocyte.assignment.document import TableBlock
-from ribocyte.assignment.phrases import write_number, write_score
+from ribocyte.assignment.phrases import join_words, write_number, write_score
 from ribocyte.assignment.questions.facts import any_simulated
 from ribocyte.assignment.questions.tables import as_values
 from ribocyte.assignment.references import Published, find_published
@@ -31,8 +31,10 @@ def tabulate_published_cells(runs: Mapping[str, Run], official: bool) -> TableBl
     """
     ours = [write_score(run.scores["test"]["accuracy"], 1, 100)[0] for run in runs.values()]
     reason = _why_cells_differ(next(iter(runs.values())), official)
-    rows = [("ours", *ours, "—")]
-    for source, found in _by_source(find_published("bloodmnist", "accuracy"), list(runs)).items():
+    simulated = any_simulated(runs.values())
+    rows = [(_name_ours(simulated), *ours, "—")]
+    sources = _by_source(find_published("bloodmnist", "accuracy"), list(runs))
+    for source, found in sources.items():
         comparable = not reason and all(one.comparable for one in found.values())
         cells = [_write_published(found[name], 100, 1) for name in runs]
         rows.append((_name_source(source, found), *cells, _say_comparable(comparable)))
@@ -44,9 +46,11 @@ def tabulate_published_cells(runs: Mapping[str, Run], official: bool) -> TableBl
     return TableBlock(
         ("test accuracy, %", *runs, "comparable"),
         tuple(rows),
-        f"What others published for the same networks on the official split, in 200 epochs. {said}",
-        any_simulated(runs.values()),
+        f"What others published for the same networks on the official split, in 200 epochs. {said} "
+        f"{_list_repositories(sources)}",
+        simulated,
         label="cells-published",
+        published=True,
     )
 
 
@@ -72,8 +76,10 @@ def tabulate_published_probes(
     run = next(iter(groups.values()))[0]
     reason = why_probes_differ(run)
     ours = [write_score(as_values(scores[name]))[0] if name in scores else "—" for name in names]
-    rows = [("ours", *ours, "—")]
-    for source, found in _by_source(find_published("rbfox1", "spearman"), names).items():
+    simulated = any_simulated(run for runs in groups.values() for run in runs)
+    rows = [(_name_ours(simulated), *ours, "—")]
+    sources = _by_source(find_published("rbfox1", "spearman"), names)
+    for source, found in sources.items():
         comparable = not reason and all(one.comparable for one in found.values())
         cells = [_write_published(found[name], 1, 3) for name in names]
         rows.append((_name_source(source, found), *cells, _say_comparable(comparable)))
@@ -85,9 +91,11 @@ def tabulate_published_probes(
     return TableBlock(
         ("test Spearman", *names, "comparable"),
         tuple(rows),
-        f"What others published for RBFOX1 (`{RBFOX1}`), Set B, the assignment's preprocessing. {said}",
-        any_simulated(run for runs in groups.values() for run in runs),
+        f"What others published for RBFOX1 (`{RBFOX1}`), Set B, the assignment's preprocessing. {said} "
+        f"{_list_repositories(sources)}",
+        simulated,
         label=label,
+        published=True,
     )
 
 
@@ -132,6 +140,15 @@ def _write_published(one: Published, scale: float, digits: int) -> str:
 def _name_source(source: str, found: Mapping[str, Published]) -> str:
     key = next(iter(found.values())).key
     return f"{source} [@{key}]" if key else source.partition("/")[0]
+
+
+def _name_ours(simulated: bool) -> str:
+    return "ours, simulated" if simulated else "ours"
+
+
+def _list_repositories(sources: Iterable[str]) -> str:
+    """Say where on GitHub the published figures stand."""
+    return f"On GitHub: {join_words([f'`{source}`' for source in sources if '/' in source], 'and')}."
 
 
 def _say_comparable(comparable: bool) -> str:
