@@ -125,6 +125,21 @@ def test_a_question_can_be_added_later(whole: Path, tmp_path: Path) -> None:
     assert "Attention (question" not in text
 
 
+def test_what_is_lost_or_damaged_is_made_again_or_named(whole: Path, tmp_path: Path) -> None:
+    study = tmp_path / "study"
+    shutil.copytree(whole, study)
+    (study / "profile.json").write_text("{")
+    for path in study.glob("search/*/trials.csv"):
+        path.write_text("")
+    result = call(*command(study, *ATTENTION), "--json")
+    assert result.exit_code == 0, result.output
+    said = json.loads(result.stdout)
+    assert said["pages"]["body"] >= 1
+    assert said["simulated"]
+    assert json.loads((study / "profile.json").read_text())["probes"]
+    assert report_of(study)["report.md"] == report_of(whole)["report.md"]
+
+
 def test_ctrl_c_says_how_to_go_on(tmp_path: Path) -> None:
     process = begin(tmp_path / "study", *ATTENTION)
     deadline = time.monotonic() + 60

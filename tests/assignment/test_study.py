@@ -32,10 +32,10 @@ def test_what_was_settled_stays_settled(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "named"),
     [
-        ({"seed": 1}, "seed is 0, asked for 1"),
-        ({"extend": "rna-bilstm"}, "extend is 'rna-cnn', asked for 'rna-bilstm'"),
-        ({"precision": "bf16"}, "precision is '32', asked for 'bf16'"),
-        ({"size": replace(TINY, trials=3)}, "size"),
+        ({"seed": 1}, "its seed is 0, asked for 1"),
+        ({"extend": "rna-bilstm"}, "its extend is rna-cnn, asked for rna-bilstm"),
+        ({"precision": "bf16"}, "its precision is 32, asked for bf16"),
+        ({"size": replace(TINY, trials=3)}, r"its size\.trials is 2, asked for 3; expected"),
     ],
 )
 def test_another_study_in_the_folder_is_refused_by_what_differs(
@@ -52,18 +52,29 @@ def test_another_version_and_other_data_are_refused(tmp_path: Path) -> None:
     note = tmp_path / "study" / "study.json"
     written = json.loads(note.read_text())
     note.write_text(json.dumps({**written, "version": "0.0.1"}))
-    with pytest.raises(RunError, match=r"version is '0\.0\.1', asked for '[0-9.]+'"):
+    with pytest.raises(RunError, match=r"study: of ribocyte 0\.0\.1, this is [0-9.]+; expected"):
         begin_study(tmp_path / "study", SIMULATED)
     note.write_text(json.dumps({**written, "data": {**written["data"], "rna": "f" * 64}}))
     with pytest.raises(RunError, match=r"was begun on other rna data \(fingerprint ffffffffffff"):
         begin_study(tmp_path / "study", SIMULATED)
 
 
-@pytest.mark.parametrize("content", ["{", "[]", "\x00"])
+@pytest.mark.parametrize("content", ["{", "[]", "\x00", '{"config": 5, "data": {}}', '{"config": {}}'])
 def test_a_damaged_note_is_named(tmp_path: Path, content: str) -> None:
     (tmp_path / "study.json").write_text(content)
     with pytest.raises(RunError, match=r"study\.json: "):
         begin_study(tmp_path, SIMULATED)
+
+
+def test_a_study_killed_while_it_simulates_goes_on(tmp_path: Path) -> None:
+    study = begin_study(tmp_path / "study", SIMULATED)
+    note = tmp_path / "study" / "study.json"
+    whole = note.read_text()
+    written = json.loads(whole)
+    note.write_text(json.dumps({**written, "data": {}}))  # as it is before the data are there
+    next((tmp_path / "study" / "data").rglob("*.npz")).unlink()
+    assert begin_study(tmp_path / "study", SIMULATED) == study
+    assert note.read_text() == whole
 
 
 def test_a_folder_of_something_else_is_left_alone(tmp_path: Path) -> None:
@@ -93,9 +104,23 @@ def test_a1cf_is_taken_where_there_is_no_rbfox1_and_the_article_is_told_why(
 ) -> None:
     study = begin_study(tmp_path / "study", StudyConfig(TINY), ["2.1"], data=data_root)
     assert study.config.experiment == "RNCMPT00001"
-    assert "does not hold" in study.config.instead
-    asked = begin_study(tmp_path / "b", StudyConfig(TINY, experiment="RNCMPT00001"), ["2.1"], data=data_root)
-    assert (asked.config.experiment, asked.config.instead) == ("RNCMPT00001", "")
+    assert "does not hold" in study.instead
+    asked = StudyConfig(TINY, experiment="RNCMPT00001")
+    assert begin_study(tmp_path / "study", asked, ["2.1"], data=data_root) == study  # it is the same
+    other = begin_study(tmp_path / "b", asked, ["2.1"], data=data_root)
+    assert (other.config.experiment, other.instead) == ("RNCMPT00001", "")
+    with pytest.raises(DataError, match=r"'A1CF' means 2 experiments.*--experiment RNCMPT00001"):
+        begin_study(tmp_path / "c", replace(asked, experiment="A1CF"), ["2.1"], data=data_root)
+
+
+@pytest.mark.real_data
+def test_questions_can_be_asked_one_after_the_other(tmp_path: Path, data_root: Path) -> None:
+    wanted = StudyConfig(TINY)
+    assert begin_study(tmp_path / "study", wanted, ["2.3"]).config.experiment == ""  # needs no data
+    assert begin_study(tmp_path / "study", wanted, ["1.1"], data=data_root).config.experiment == ""
+    later = begin_study(tmp_path / "study", wanted, ["2.1"], data=data_root)
+    assert later.config.experiment == "RNCMPT00001"
+    assert begin_study(tmp_path / "study", wanted, ["1.1"], data=data_root) == later
 
 
 def test_a_simulation_has_one_experiment(tmp_path: Path) -> None:
@@ -138,5 +163,8 @@ def test_the_command_that_repeats_a_study_is_written_in_full(amount: str) -> Non
     config = StudyConfig(SIZES[amount], simulated=True, precision="32", seed=3)
     flag = "" if amount == "standard" else f" --{amount}"
     assert write_command(config) == f"ribocyte reproduce{flag} --simulated --precision 32 --seed 3"
+    assert "--question 1.1 --simulated" in write_command(config, ["1.1"])
+    lengths = replace(config, size=replace(config.size, assay=replace(config.size.assay, lengths=(30, 35))))
+    assert "--set 'assay.lengths=[30, 35]'" in write_command(lengths)
     other = replace(config, size=replace(config.size, trials=7, smear=replace(config.size.smear, train=99)))
     assert "--set trials=7 --set smear.train=99 --simulated" in write_command(other)

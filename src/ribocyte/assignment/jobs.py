@@ -106,7 +106,6 @@ def run_jobs(
     WorkError
         If a job ended without its result.
     """
-    locks.mkdir(parents=True, exist_ok=True)
     while True:
         done = {job.name for job in jobs if job.done()}
         if len(done) == len(jobs):
@@ -138,7 +137,7 @@ def _do(
     look: float,
 ) -> bool:
     """Do a job unless another process holds it; say whether it was done here."""
-    with _hold(locks, job.name) as mine:
+    with hold(locks, job.name) as mine:
         if not mine:
             return False
         if job.done():  # by another process, since we looked
@@ -159,11 +158,22 @@ def _do(
 
 
 @contextlib.contextmanager
-def _hold(locks: Path, name: str) -> Iterator[bool]:
-    """Hold a job's lock; gives False where another process does."""
+def hold(locks: Path, name: str, *, wait: bool = False) -> Iterator[bool]:
+    """Hold what goes by a name, against all other processes; gives False where another holds it.
+
+    Parameters
+    ----------
+    locks : Path
+        A folder for one empty file a name; made when missing.
+    name : str
+        Such as a job's.
+    wait : bool
+        Wait until the other lets go.
+    """
+    locks.mkdir(parents=True, exist_ok=True)
     with _lock_file(locks, name).open("w") as lock:
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(lock, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
         except BlockingIOError:
             yield False
         else:

@@ -57,8 +57,17 @@ def read_profile(path: Path) -> AttentionProfile:
     return AttentionProfile.from_json(json.loads(path.read_text(encoding="utf-8")))
 
 
+def has_profile(path: Path) -> bool:
+    """Say whether that can be read; what is damaged is made again."""
+    try:
+        read_profile(path)
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+    return True
+
+
 def _slowness(kind: str) -> int:
-    return ("rna-cnn", "rna-bilstm", "rna-residual", "rna-transformer").index(kind)
+    return NETWORKS.index(kind)
 
 
 def _cell_job(study: Study, name: str) -> Job:
@@ -110,7 +119,7 @@ def _search_job(study: Study, kind: str) -> Job:
     path, trials = study.search(kind), study.trials(kind)
 
     def work(report: Report, stop: Stop) -> None:
-        tune(
+        search = tune(
             study.search_recipe(kind),
             path,
             data=study.data,
@@ -119,6 +128,7 @@ def _search_job(study: Study, kind: str) -> Job:
             report=lambda trial: report(trial.training) if trial.training else None,
             stop=stop,
         )
+        chosen_recipe(search)  # says so where no trial has run to its end
 
     return Job(
         f"search/{kind}",
@@ -142,7 +152,7 @@ def _profile_job(study: Study) -> Job:
         profile = attention_profile(model, splits.test.inputs, scores, K)
         write_text(study.profile, json.dumps(profile.as_json()) + "\n")
 
-    return Job("attention/profile", study.profile.is_file, work, needs)
+    return Job("attention/profile", partial(has_profile, study.profile), work, needs)
 
 
 def _share_of_run(path: Path) -> float:
@@ -155,5 +165,8 @@ def _share_of_run(path: Path) -> float:
 
 
 def _trials_over(path: Path) -> int:
-    table = path / "trials.csv"
-    return pl.read_csv(table).height if table.is_file() else 0
+    """Count the trials in a search's table, which is written anew after each; what is damaged counts as none."""
+    try:
+        return pl.read_csv(path / "trials.csv").height
+    except (OSError, pl.exceptions.PolarsError):
+        return 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,7 +28,7 @@ from ribocyte.assignment.questions import (
 )
 from ribocyte.assignment.questions.attention import choose_variants
 from ribocyte.assignment.references import REFERENCES
-from ribocyte.assignment.study import NETWORKS, SIZES, Study, StudyConfig
+from ribocyte.assignment.study import NETWORKS, QUESTIONS, SIMULATED, SIZES, Study, StudyConfig
 from ribocyte.assignment.writing import write_document
 from ribocyte.cells import bloodmnist
 from ribocyte.files import find
@@ -134,7 +135,7 @@ def compose_article(
         list(results.cells.values()),
         results.runs,
         list(results.searches.values()),
-        instead=study.config.instead,
+        instead=study.instead,
     )
     return Document(
         title=title or framed.title,
@@ -143,7 +144,7 @@ def compose_article(
         abstract=framed.abstract,
         sections=framed.sections,
         references=REFERENCES,
-        appendix=_append(study, results),
+        appendix=_append(study, questions, results),
         footer=f"Made by `{COMMAND}`, ribocyte {VERSION}.",
         simulated=framed.simulated,
     )
@@ -160,7 +161,7 @@ def gather_results(study: Study, questions: Sequence[str]) -> Results:
         attention |= {variant: _open(study.attention_runs(variant)) for variant in study.variants}
     return Results(
         {name: Run.open(study.cell_run(name)) for name in cells} if {"1.1", "1.2"} & set(questions) else {},
-        {kind: Search.open(study.search(kind)) for kind in kinds},
+        {kind: Search(study.search(kind)) for kind in kinds if Search(study.search(kind)).storage.is_file()},
         tuned,
         attention,
     )
@@ -186,14 +187,14 @@ def answer_questions(study: Study, questions: Sequence[str], results: Results) -
     return answers
 
 
-def _append(study: Study, results: Results) -> tuple[Section, ...]:
+def _append(study: Study, questions: Sequence[str], results: Results) -> tuple[Section, ...]:
     """Say how everything was made: commands, trainings, recipes, versions, hardware and total time."""
     groups = {name: (run,) for name, run in results.cells.items()} | dict(results.tuned)
     groups |= {f"attention, {name}": runs for name, runs in results.attention.items() if name != "none"}
     runs = [run for members in groups.values() for run in members]
     return (
         *([list_trainings(groups)] if groups else []),
-        _describe_making(study, runs, list(results.searches.values())),
+        _describe_making(study, questions, runs, list(results.searches.values())),
         *([list_recipes(_choose_recipes(results))] if groups else []),
     )
 
@@ -205,7 +206,9 @@ def _choose_recipes(results: Results) -> dict[str, Run]:
     return shown or {name: runs[0] for name, runs in list(results.attention.items())[:1]}
 
 
-def _describe_making(study: Study, runs: Sequence[Run], searches: Sequence[Search]) -> Section:
+def _describe_making(
+    study: Study, questions: Sequence[str], runs: Sequence[Run], searches: Sequence[Search]
+) -> Section:
     seconds = sum(run.scores["cost"]["seconds"] for run in runs)
     seconds += sum(float(search.trials["seconds"].sum()) for search in searches)
     devices = list(dict.fromkeys(write_device(run.scores["cost"]) for run in runs))
@@ -219,18 +222,20 @@ def _describe_making(study: Study, runs: Sequence[Run], searches: Sequence[Searc
         said.append(f"Fingerprints of the data: {join_words([f'`{one}`' for one in prints], 'and')}.")
     said.append(
         f"Composed by ribocyte {VERSION} with PyTorch {torch.__version__} and Python {platform.python_version()}. "
-        "The same command goes on with, or repeats, all of it:"
+        "This command repeats it, or goes on with it where `--out` and `--data` name the same folders:"
     )
-    return Section("How it was made", (" ".join(said),), commands=(write_command(study.config),))
+    return Section("How it was made", (" ".join(said),), commands=(write_command(study.config, questions),))
 
 
-def write_command(config: StudyConfig) -> str:
-    """Write the command that repeats a study."""
+def write_command(config: StudyConfig, questions: Sequence[str] = QUESTIONS) -> str:
+    """Write the command that repeats a study, but for where its data and its folder are."""
     known = {name: _differences(as_table(config.size), as_table(size)) for name, size in SIZES.items()}
     nearest = min(known, key=lambda name: len(known[name]))
     asked = [COMMAND] if nearest == "standard" else [f"{COMMAND} --{nearest}"]
-    asked += [f"--set {key}" for key in known[nearest]]
-    asked.append("--simulated" if config.simulated else f"--experiment {config.experiment}")
+    asked += [f"--set {shlex.quote(setting)}" for setting in known[nearest]]
+    asked += [f"--question {question}" for question in questions] if len(questions) < len(QUESTIONS) else []
+    asked += ["--simulated"] if config.simulated else []
+    asked += [f"--experiment {config.experiment}"] if config.experiment not in ("", SIMULATED) else []
     asked += [f"--extend {config.extend.removeprefix('rna-')}"] if config.extend != "rna-cnn" else []
     return " ".join([*asked, f"--precision {config.precision} --seed {config.seed}"])
 
@@ -242,7 +247,7 @@ def _differences(wanted: Mapping[str, Any], known: Mapping[str, Any], before: st
         if isinstance(value, Mapping):
             found += _differences(value, known[key], f"{before}{key}.")
         elif value != known[key]:
-            found.append(f"{before}{key}={value}")
+            found.append(f"{before}{key}={list(value) if isinstance(value, tuple) else value}")
     return found
 
 

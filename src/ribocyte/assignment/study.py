@@ -24,6 +24,7 @@ import torch
 
 from ribocyte import catalog
 from ribocyte.assignment.demo import DemoConfig, simulate_data
+from ribocyte.assignment.jobs import hold
 from ribocyte.assignment.questions import CELL_RUNS
 from ribocyte.cells.smear import SmearConfig
 from ribocyte.errors import DataError, RequestError, RunError
@@ -40,6 +41,9 @@ NETWORKS = ("rna-cnn", "rna-bilstm", "rna-residual", "rna-transformer")
 """What question 2.1 tunes: the two architectures asked for, then two more."""
 HEADS = (1, 2, 4, 8)
 RBFOX1, A1CF = "RNCMPT00168", "RNCMPT00001"
+SIMULATED = STAMP + "RBFOX1"
+"""The experiment of a simulated study."""
+NOTE = "study.json"
 
 
 @dataclass(frozen=True)
@@ -103,8 +107,6 @@ class StudyConfig:
         runs of a study compare.
     seed : int
         Of the searches, and the first of the trainings.
-    instead : str
-        Why the experiment is another than RBFOX1, where nobody asked for it. Settled with the experiment.
     """
 
     size: Size = SIZES["standard"]
@@ -113,7 +115,6 @@ class StudyConfig:
     extend: Literal["rna-cnn", "rna-bilstm"] = "rna-cnn"
     precision: Literal["auto", "32", "bf16"] = "auto"
     seed: int = 0
-    instead: str = ""
 
     def __post_init__(self) -> None:
         check(0 <= self.seed < 2**31, "study.seed", self.seed, "from 0 to 2147483647")
@@ -131,11 +132,14 @@ class Study:
         Settled: experiment and precision are named.
     data : Path or None
         The data folder; None for the usual search.
+    instead : str
+        Why the experiment is another than RBFOX1, where nobody asked for it.
     """
 
     path: Path
     config: StudyConfig
     data: Path | None
+    instead: str = ""
 
     @property
     def locks(self) -> Path:
@@ -235,53 +239,68 @@ def begin_study(
     for question in questions:
         if question not in QUESTIONS:
             raise RequestError(f"{question}: no such question", expected=f"one of {', '.join(QUESTIONS)}")
-    simulated = STAMP + "RBFOX1"
-    if config.simulated and config.experiment not in ("", simulated):
+    if config.simulated and config.experiment not in ("", SIMULATED):
         raise RequestError(
             f"{config.experiment}: is not simulated",
-            expected=simulated,
+            expected=SIMULATED,
             mend="leave out --experiment or --simulated",
         )
-    path, note = Path(path), Path(path) / "study.json"
-    found = _read_note(note)
-    if found is None and path.exists() and (not path.is_dir() or any(path.iterdir())):
+    path = Path(path)
+    _refuse_foreign(path)
+    if not config.simulated:
+        _settle(
+            Study(path, config, data), questions, _read_note(path)
+        )  # asks for data before there is a folder
+    with hold(path / "locks", "study", wait=True):
+        found = _read_note(path)
+        study = _settle(Study(path, config, path / "data" if config.simulated else data), questions, found)
+        _refuse_other(path, found, study.config)
+        known = found["data"] if found else {}
+        if config.simulated:
+            _write_note(study, known)  # first, so that a study killed from here on is known as one
+            simulate_data(path / "data", DemoConfig(smear=config.size.smear, assay=config.size.assay))
+        _write_note(study, _check_data(study, questions, known))
+    return study
+
+
+def _refuse_foreign(path: Path) -> None:
+    """Refuse a folder that holds anything but a study, or the beginning of one."""
+    if not path.exists() or (path / NOTE).is_file():
+        return
+    if not path.is_dir() or any(child.name != "locks" for child in path.iterdir()):
         raise RunError(
             f"{path}: exists already and is no study",
             expected="a new folder",
             mend="choose another with --out",
         )
-    if config.simulated:
-        simulate_data(path / "data", DemoConfig(smear=config.size.smear, assay=config.size.assay))
-        data = path / "data"
-    settled = _settle(config, data, any(question.startswith("2.") for question in questions), found)
-    study = Study(path, settled, data)
-    wanted = {"what": "a study of the assignment", "version": VERSION, "config": asdict(settled)}
-    _refuse_other(path, found, json.loads(json.dumps(wanted)))
-    fingerprints = _check_data(study, questions, (found or {}).get("data", {}))
-    write_text(note, json.dumps({**wanted, "data": fingerprints}, indent=1) + "\n")
-    return study
 
 
-def _settle(
-    config: StudyConfig, data: Path | None, rna: bool, found: Mapping[str, Any] | None
-) -> StudyConfig:
+def _settle(study: Study, questions: Sequence[str], found: Mapping[str, Any] | None) -> Study:
     """Name the experiment and the precision: as the study that is there has them, else from data and hardware."""
-    before = (found or {}).get("config", {})
-    experiment, instead = config.experiment, ""
-    if not experiment:
-        experiment, instead = before.get("experiment", ""), before.get("instead", "")
+    before, config = (found or {}).get("config", {}), study.config
+    experiment, instead = before.get("experiment", ""), (found or {}).get("instead", "")
     if config.simulated:
-        experiment = experiment or STAMP + "RBFOX1"
-    elif rna and not experiment:
-        experiment, instead = _choose_experiment(data)
-    elif rna:
-        experiment = resolve_experiments([experiment], find_table(data), data)[0]
+        experiment = SIMULATED
+    elif {"2.1", "2.2"} & set(questions):
+        if config.experiment:
+            experiment = _resolve_experiment(config.experiment, study.data)
+        elif not experiment:
+            experiment, instead = _choose_experiment(study.data)
     precision = config.precision
     if precision == "auto":
         precision = before.get("precision") or (
             "bf16" if not config.simulated and multiplies_bf16() else "32"
         )
-    return replace(config, experiment=experiment, precision=precision, instead=instead)
+    return replace(study, config=replace(config, experiment=experiment, precision=precision), instead=instead)
+
+
+def _resolve_experiment(wanted: str, data: Path | None) -> str:
+    """Find the experiment that is asked for by id or by protein."""
+    try:
+        return resolve_experiments([wanted], find_table(data), data)[0]
+    except DataError as error:
+        mend = error.mend.replace("data.experiments=", "--experiment ")
+        raise DataError(error.problem, expected=error.expected, mend=mend) from error
 
 
 def _choose_experiment(data: Path | None) -> tuple[str, str]:
@@ -329,18 +348,21 @@ def _check_data(study: Study, questions: Sequence[str], known: Mapping[str, str]
     return prints
 
 
-def _refuse_other(path: Path, found: Mapping[str, Any] | None, wanted: Mapping[str, Any]) -> None:
+def _refuse_other(path: Path, found: Mapping[str, Any] | None, wanted: StudyConfig) -> None:
     """Make sure that the study in the folder, if any, is the one that is wanted; name what differs."""
     if found is None:
         return
-    differing = [
-        f"{name} is {there!r}, asked for {here!r}"
-        for name, there, here in (
-            ("version", found.get("version"), wanted["version"]),
-            *((key, found.get("config", {}).get(key), value) for key, value in wanted["config"].items()),
-        )
-        if there != here
-    ]
+    if found.get("version") != VERSION:
+        differing = [f"of ribocyte {found.get('version')}, this is {VERSION}"]
+    else:
+        asked = _flatten(json.loads(json.dumps(asdict(wanted))))
+        there = _flatten(found["config"])
+        open_yet = {"experiment"} if not there.get("experiment") else set()
+        differing = [
+            f"its {key} is {there.get(key)}, asked for {value}"
+            for key, value in asked.items()
+            if key not in open_yet and there.get(key) != value
+        ]
     if differing:
         raise RunError(
             f"{path}: holds another study: {'; '.join(differing)}",
@@ -349,14 +371,41 @@ def _refuse_other(path: Path, found: Mapping[str, Any] | None, wanted: Mapping[s
         )
 
 
-def _read_note(note: Path) -> dict[str, Any] | None:
+def _flatten(table: Mapping[str, Any], before: str = "") -> dict[str, Any]:
+    """Write nested tables as one, with dotted keys."""
+    flat: dict[str, Any] = {}
+    for key, value in table.items():
+        flat |= (
+            _flatten(value, f"{before}{key}.") if isinstance(value, Mapping) else {f"{before}{key}": value}
+        )
+    return flat
+
+
+def _write_note(study: Study, fingerprints: Mapping[str, str]) -> None:
+    note = {
+        "what": "a study of the assignment",
+        "version": VERSION,
+        "config": asdict(study.config),
+        "instead": study.instead,
+        "data": dict(fingerprints),
+    }
+    write_text(study.path / NOTE, json.dumps(note, indent=1) + "\n")
+
+
+def _read_note(path: Path) -> dict[str, Any] | None:
     """Read what a folder's study was asked to do; None where there is no study."""
+    note = path / NOTE
     if not note.is_file():
         return None
     try:
         found = json.loads(note.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise RunError(f"{note}: damaged: {error}", mend="choose another folder with --out") from error
-    if not isinstance(found, dict):
-        raise RunError(f"{note}: no study's note", expected="what ribocyte reproduce wrote")
-    return found
+    parts = [found.get(name) for name in ("config", "data")] if isinstance(found, dict) else [None]
+    if not all(isinstance(part, dict) for part in parts):
+        raise RunError(
+            f"{note}: damaged",
+            expected="what ribocyte reproduce wrote",
+            mend="choose another folder with --out",
+        )
+    return dict(found)

@@ -124,7 +124,13 @@ def reproduce(
     made = write_reports(study, questions, title=title, authors=tuple(author or ()), group=group)
     if as_json:
         present.show_json(
-            {"study": study.path, "files": made.files, "pages": made.pages, "summary": made.summary}
+            {
+                "study": study.path,
+                "files": made.files,
+                "pages": {"body": made.pages.body, "appendix": made.pages.appendix},
+                "simulated": study.config.simulated,
+                "summary": made.summary,
+            }
         )
         return
     for line in made.summary:
@@ -161,9 +167,11 @@ def _helpers(count: int, out: Path) -> Iterator[None]:
     try:
         yield
     finally:
-        for helper in helpers:
-            if helper.poll() is None:
-                helper.terminate()
+        for number, helper in enumerate(helpers):
+            if helper.poll():  # the work it left was done here
+                log = logs / f"helper-{number + 1}.log"
+                present.warn(f"a process that helped ended with {helper.returncode}; what it said: {log}")
+            helper.terminate()
         for helper in helpers:
             helper.wait()
 
