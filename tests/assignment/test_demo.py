@@ -20,9 +20,9 @@ from ribocyte.assignment.demo import (
     DemoResult,
     make_recipes,
     run_demo,
-    simulate_data,
 )
 from ribocyte.assignment.questions import CELL_RUNS
+from ribocyte.assignment.simulation import simulate_data
 from ribocyte.cells.smear import SmearConfig
 from ribocyte.errors import InterruptedRunError, RunError
 from ribocyte.learn.runs import Run
@@ -228,13 +228,13 @@ def test_damaged_data_are_simulated_again_and_come_out_the_same(
     tmp_path: Path, harm: Callable[[Path], None]
 ) -> None:
     files = [
-        simulate_data(tmp_path, TINY) / name
+        simulate_data(tmp_path, TINY.smear, TINY.assay) / name
         for name in ("bloodmnist/bloodmnist.npz", "rnacompete/norm_data.txt.gz")
     ]
     before = [path.read_bytes() for path in files]
     for path in files:
         harm(path)
-        simulate_data(tmp_path, TINY)
+        simulate_data(tmp_path, TINY.smear, TINY.assay)
         assert [path.read_bytes() for path in files] == before
     assert "SIMULATED" in json.loads((tmp_path / "simulation.json").read_text())["what"]
 

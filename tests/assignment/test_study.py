@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from ribocyte.assignment.demo import DemoConfig, simulate_data
 from ribocyte.assignment.plan import plan_jobs
 from ribocyte.assignment.reproduce import write_command
+from ribocyte.assignment.simulation import simulate_data
 from ribocyte.assignment.study import NETWORKS, QUESTIONS, SIZES, Size, StudyConfig, begin_study
 from ribocyte.cells.smear import SmearConfig
 from ribocyte.errors import DataError, RecipeError, RequestError, RunError
@@ -91,7 +91,7 @@ def test_without_data_it_says_where_it_looked_and_what_to_do(tmp_path: Path) -> 
 
 
 def test_a_table_without_rbfox1_and_a1cf_wants_a_name(tmp_path: Path) -> None:
-    data = simulate_data(tmp_path / "data", DemoConfig(smear=TINY.smear, assay=TINY.assay))
+    data = simulate_data(tmp_path / "data", TINY.smear, TINY.assay)
     with pytest.raises(DataError, match=r"neither RBFOX1.*--experiment, such as SIM_RBFOX1"):
         begin_study(tmp_path / "study", StudyConfig(TINY), ["2.1"], data=data)
     study = begin_study(tmp_path / "study", StudyConfig(TINY, experiment="SIM_RBFOX1"), ["2.1"], data=data)

@@ -20,7 +20,7 @@ def list_trainings(groups: Mapping[str, Sequence[Run]]) -> Section:
             f"{run.scores['best']['epoch']} of {run.scores['epochs']}",
             write_number(run.scores["best"]["value"], 3),
             write_number(run.scores["test"][run.scores["best"]["metric"]]["value"], 3),
-            f"{run.scores['cost']['seconds']:,.0f}",
+            _write_seconds(run.scores["cost"]["seconds"]),
         )
         for name, runs in groups.items()
         for run in runs
@@ -61,6 +61,11 @@ def list_recipes(runs: Mapping[str, Run]) -> Section:
         ("Complete, with every setting; `ribocyte train RECIPE --out RUN` trains one again.",),
         subsections=tuple(parts),
     )
+
+
+def _write_seconds(seconds: float) -> str:
+    """Write seconds for a column of them: whole ones, a tenth where there are few."""
+    return f"{seconds:,.0f}" if seconds >= 10 else f"{seconds:.1f}"
 
 
 def _join_lists(lines: Sequence[str]) -> tuple[str, ...]:

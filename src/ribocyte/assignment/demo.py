@@ -24,10 +24,10 @@ from ribocyte import catalog, pipeline
 from ribocyte.assignment.demo_page import compose_page, summarise
 from ribocyte.assignment.page import render_page
 from ribocyte.assignment.questions import CELL_RUNS, answer_cells, answer_rna, best_run
-from ribocyte.cells.bloodmnist import BLOODMNIST
-from ribocyte.cells.smear import SmearConfig, write_bloodmnist
-from ribocyte.errors import DataError, InterruptedRunError, RunError
-from ribocyte.files import atomic_write, sha256, write_text
+from ribocyte.assignment.simulation import PROTEIN, read_json, simulate_data
+from ribocyte.cells.smear import SmearConfig
+from ribocyte.errors import InterruptedRunError, RunError
+from ribocyte.files import atomic_write, write_text
 from ribocyte.learn import evaluation
 from ribocyte.learn.evaluation import Score
 from ribocyte.learn.objectives import Objective
@@ -35,14 +35,12 @@ from ribocyte.learn.recipe import Recipe, check
 from ribocyte.learn.runs import Run
 from ribocyte.learn.training import Progress, never
 from ribocyte.rna.affinities import rank_affinities
-from ribocyte.rna.assay import STAMP, AssayConfig, write_experiment
+from ribocyte.rna.assay import STAMP, AssayConfig
 from ribocyte.rna.motifs import known_motifs, occupancy
-from ribocyte.rna.rnacompete import NORM_DATA
 from ribocyte.version import VERSION
 
 RNA_RUNS = ("rna-cnn", "rna-residual")
 """The two networks of question 2; each is called what the catalog calls its kind."""
-PROTEIN = "RBFOX1"
 
 Report = Callable[[str, Progress | None], None]
 """Called with what is being done, and in a training after every step with where it is."""
@@ -139,7 +137,7 @@ def run_demo(
     config = config or DemoConfig()
     _claim_folder(out, config)
     report("simulate data", None)
-    data = simulate_data(out / "data", config)
+    data = simulate_data(out / "data", config.smear, config.assay)
     runs = {name: _train(recipe, out, data, report, stop) for name, recipe in make_recipes(config).items()}
     report("rank known affinities", None)
     rankings = {
@@ -201,24 +199,6 @@ def make_recipes(config: DemoConfig) -> dict[str, Recipe]:
     return {name: catalog.parse_recipe(table, name) for name, table in tables.items()}
 
 
-def simulate_data(folder: Path, config: DemoConfig) -> Path:
-    """Write both simulated data sets, unless they are there and whole.
-
-    Returns
-    -------
-    Path
-        The folder, laid out as a data folder.
-    """
-    files = [folder / BLOODMNIST.name, folder / NORM_DATA.name]
-    stamp = folder / "simulation.json"
-    if _hashes(files) != _read_json(stamp).get("sha256"):
-        write_bloodmnist(files[0], config.smear)
-        write_experiment(files[1].parent, [known_motifs()[PROTEIN]], config.assay)
-        what = "SIMULATED by ribocyte.assignment.demo: no measurements"
-        write_text(stamp, json.dumps({"what": what, "sha256": _hashes(files)}, indent=1) + "\n")
-    return folder
-
-
 def draw_figures(runs: Mapping[str, Run], folder: Path) -> dict[str, Path]:
     """Draw what the assignment asks for; figures of single runs are copied from the best by validation.
 
@@ -268,7 +248,7 @@ def _claim_folder(out: Path, config: DemoConfig) -> None:
     wanted = {"what": "SIMULATED demo", "version": VERSION, "config": asdict(config)}
     text = json.dumps(wanted, indent=1) + "\n"
     if note.is_file():
-        if _read_json(note) != json.loads(text):
+        if read_json(note) != json.loads(text):
             raise RunError(
                 f"{out}: holds a demo of another configuration or version",
                 expected="a new folder, or the demo that was begun there",
@@ -278,26 +258,6 @@ def _claim_folder(out: Path, config: DemoConfig) -> None:
         raise RunError(f"{out}: exists already", expected="a new folder", mend="choose another folder")
     else:
         write_text(note, text)
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    """Read a JSON object; nothing where there is none."""
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return found if isinstance(found, dict) else {}
-
-
-def _hashes(files: list[Path]) -> dict[str, str]:
-    """Hash the files that can be read."""
-    found = {}
-    for path in files:
-        try:
-            found[path.name] = sha256(path)
-        except DataError:
-            continue
-    return found
 
 
 def _pick(runs: Mapping[str, Run], names: tuple[str, ...]) -> dict[str, Run]:

@@ -23,9 +23,9 @@ from typing import Any, Literal
 import torch
 
 from ribocyte import catalog
-from ribocyte.assignment.demo import DemoConfig, simulate_data
 from ribocyte.assignment.jobs import hold
 from ribocyte.assignment.questions import CELL_RUNS
+from ribocyte.assignment.simulation import simulate_data
 from ribocyte.cells.smear import SmearConfig
 from ribocyte.errors import DataError, RequestError, RunError
 from ribocyte.files import write_text
@@ -258,7 +258,7 @@ def begin_study(
         known = found["data"] if found else {}
         if config.simulated:
             _write_note(study, known)  # first, so that a study killed from here on is known as one
-            simulate_data(path / "data", DemoConfig(smear=config.size.smear, assay=config.size.assay))
+            simulate_data(path / "data", config.size.smear, config.size.assay)
         _write_note(study, _check_data(study, questions, known))
     return study
 

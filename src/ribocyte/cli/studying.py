@@ -169,8 +169,8 @@ def _helpers(count: int, out: Path) -> Iterator[None]:
     finally:
         for number, helper in enumerate(helpers):
             if helper.poll():  # the work it left was done here
-                log = logs / f"helper-{number + 1}.log"
-                present.warn(f"a process that helped ended with {helper.returncode}; what it said: {log}")
+                said = logs / f"helper-{number + 1}.log"
+                present.warn(f"a process that helped ended with {helper.returncode}; what it said: {said}")
             helper.terminate()
         for helper in helpers:
             helper.wait()
