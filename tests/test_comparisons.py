@@ -128,6 +128,15 @@ def test_seeds_that_vary_widen_what_the_rows_alone_would_say(tmp_path: Path) -> 
     assert (alone.value, alone.low, alone.high) == (told["value"], told["low"], told["high"])
 
 
+def test_two_seeds_that_differ_widely_are_scored_within_what_the_metric_can_be(tmp_path: Path) -> None:
+    wild = [make_run(tmp_path / f"wild-{seed}", noise, seed) for seed, noise in enumerate((0.2, 30.0))]
+    scores = comparisons.score_group(wild)
+    assert (scores["spearman"].low, scores["spearman"].high) == (-1, 1)
+    assert scores["mse"].low == 0
+    calm = [make_run(tmp_path / f"calm-{seed}", 0.2, seed) for seed in range(2)]
+    assert comparisons.compare_groups(wild, calm)["mse"].low < -scores["mse"].value
+
+
 def test_what_is_no_group_is_refused(runs: dict[str, list[Run]], tmp_path: Path) -> None:
     good = runs["worse"]
     with pytest.raises(RunError, match="the second group: has no run"):

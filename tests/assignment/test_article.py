@@ -6,14 +6,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import typst
 from documents import draw, make_document, make_table, read_content
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from matplotlib.image import imread
 from pypdf import PdfReader
 
-from ribocyte.assignment._typst import escape_text
+from ribocyte.assignment._typst import PREAMBLE, escape_text
 from ribocyte.assignment.article import (
     PAGE_LIMIT,
     compile_article,
@@ -155,6 +157,26 @@ def test_the_source_compiles_again_where_it_is_taken(svg: Path, tmp_path: Path) 
     source.write_text(source.read_text().replace("Nothing.", "Everything."))
     edited, _ = compile_article(source)
     assert edited != again
+
+
+def test_a_figure_is_shown_whole_where_the_page_is_short(tmp_path: Path) -> None:
+    corners = {"#ff0000": (0, 0), "#00ff00": (180, 0), "#0000ff": (0, 280), "#ff00ff": (180, 280)}
+    squares = "".join(
+        f'<rect x="{x}" y="{y}" width="20" height="20" fill="{c}"/>' for c, (x, y) in corners.items()
+    )
+    box = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 200 300">'
+    (tmp_path / "tall.svg").write_text(f"{box}{squares}</svg>")
+    source = tmp_path / "short.typ"
+    source.write_text(
+        f"{PREAMBLE}\n#set page(width: 220pt, height: 120pt, margin: 5pt)\n"
+        '#drawing("tall.svg", "Figure 1", [Tall.], width: 100%, float: false)'
+    )
+    drawn = typst.compile(source, format="png", ppi=72, font_paths=FONTS, ignore_system_fonts=True)
+    pages = drawn if isinstance(drawn, list) else [drawn]
+    pixels = np.concatenate([imread(io.BytesIO(page))[..., :3].reshape(-1, 3) for page in pages])
+    seen = {tuple(pixel) for pixel in np.rint(255 * pixels).astype(int).tolist()}
+    assert {tuple(bytes.fromhex(colour[1:])) for colour in corners} <= seen
+    assert 'fit: "contain"' in PREAMBLE
 
 
 def test_a_source_that_typst_refuses_is_named(svg: Path, tmp_path: Path) -> None:

@@ -143,6 +143,12 @@ def test_tables_have_headers_and_numbers_flush_right(svg: Path) -> None:
     assert [td.get("class") for td in read.all("td")] == ["number", None] * 2
 
 
+def test_only_wide_tables_reach_beyond_the_text() -> None:
+    blocks = [TableBlock(("a", "b"), (("x", "1"),), "Said.", wide=wide) for wide in (False, True)]
+    read = Reader(render_page(Document("t", sections=(Section("s", tables=tuple(blocks)),))))
+    assert [div["class"] for div in read.all("div")] == ["table", "table wide"]
+
+
 def test_a_real_page_never_says_simulated(svg: Path) -> None:
     read = Reader(render_page(page(svg)))
     assert "SIMULATED" not in read.text

@@ -155,6 +155,25 @@ def test_seeds_of_one_recipe_are_one_network(tmp_path: Path) -> None:
     assert [row[1] for row in trainings.rows] == ["0", "1", "2", "0"]
 
 
+def test_many_networks_are_counted_and_only_the_best_are_drawn(tmp_path: Path) -> None:
+    noises = [0.5, 0.5, 0.5, 0.5, 3.0, 0.5, 0.5, 3.0]
+    runs = [
+        make_run(tmp_path / f"net{at}", noise, width=2 * at + 5, validation=0.9 - at / 100)
+        for at, noise in enumerate(noises)
+    ]
+    document = report_runs(runs, tmp_path / "drawn")
+    said = words(document)
+    assert "Two others are lower on the same examples. Five others are not told apart" in said
+    assert re.search(
+        r"stands in : two of 7 differ from it: net4 instead of net0 lowers it .*; net7 instead",
+        said,
+    )
+    assert "net1" not in said.partition("What was reached")[0]
+    (curves, _) = document.sections[1].figures
+    assert "of the 6 networks best by validation, epoch by epoch" in curves.caption
+    assert len(rows(document, "differences")) == 7
+
+
 def test_one_run_alone_is_compared_with_nothing(three: dict[str, Run], tmp_path: Path) -> None:
     document = report_runs([three["good"]], tmp_path)
     said = words(document)

@@ -140,6 +140,51 @@ def test_an_undefined_score_has_an_undefined_interval_and_is_null(constant: floa
     assert told["mse"]["low"] < told["mse"]["value"] < told["mse"]["high"]
 
 
+def judged(values: np.ndarray, name: str = "spearman") -> evaluation.Judged:
+    return evaluation.Judged({name: float(np.nanmean(values))}, pl.DataFrame({name: values}))
+
+
+@pytest.mark.parametrize(("undefined", "known"), [(99, True), (100, True), (101, False), (1000, False)])
+def test_an_interval_needs_nine_resamples_of_ten(undefined: int, known: bool) -> None:
+    values = np.random.default_rng(0).uniform(0.2, 0.4, 1000)
+    values[:undefined] = math.nan
+    values[0] = values[0] if undefined < 1000 else math.nan
+    wanted = evaluation.Judged({"spearman": 0.3}, pl.DataFrame({"spearman": values}))
+    found = evaluation.score(wanted)["spearman"]
+    assert found.value == 0.3
+    assert math.isnan(found.low) == math.isnan(found.high) == (not known)
+    other = evaluation.Judged({"spearman": 0.9}, pl.DataFrame({"spearman": values + 0.6}))
+    difference = evaluation.differ(wanted, other)["spearman"]
+    zero = np.ones(1000)
+    assert evaluation.differ(judged(zero), other)["spearman"].verdict == (
+        "worse" if known else "no difference"
+    )
+    assert math.isnan(difference.low) == (not known)
+
+
+@pytest.mark.parametrize(
+    ("metric", "least", "most"),
+    [
+        ("spearman", -1, 1),
+        ("pearson", -1, 1),
+        ("accuracy", 0, 1),
+        ("macro_auc", 0, 1),
+        ("mse", 0, 4),
+        ("m", -2, 4),
+    ],
+)
+def test_an_interval_ends_where_the_metric_does_and_a_difference_does_not(
+    metric: str, least: float, most: float
+) -> None:
+    wide = judged(np.linspace(-2, 4, 1000), metric)
+    found = evaluation.score(wide)[metric]
+    assert (found.low, found.high) == pytest.approx((least, most), abs=0.16)
+    if metric != "m":
+        assert found.low == least
+    difference = evaluation.differ(judged(np.zeros(1000), metric), wide)[metric]
+    assert difference.high - difference.low == pytest.approx(5.7, abs=0.01)
+
+
 # Comparisons
 
 

@@ -190,6 +190,48 @@ def test_many_recipes_get_a_panel_each_on_the_same_axes() -> None:
         assert len({line.get_color() for line in panel.lines}) == 2  # its own, and the others' grey
 
 
+LOSSES = {"0 heads": "mse", "1 heads": "huber", "2 heads": "mse"}
+
+
+def test_different_losses_share_no_axis() -> None:
+    columns = ("train_loss", "val_loss", "val_spearman")
+    groups = {name: group(first=i) for i, name in enumerate(LOSSES)}
+    groups["1 heads"] = [
+        seed.with_columns(pl.col("train_loss", "val_loss") * 20) for seed in groups["1 heads"]
+    ]
+    mse, huber, spearman = plots.plot_bands(groups, columns, losses=LOSSES, width=plots.PAGE).axes
+    assert [panel.get_title(loc="left").split("  ")[1] for panel in (mse, huber, spearman)] == [
+        "loss (mse)",
+        "loss (huber)",
+        "validation Spearman ρ",
+    ]
+    assert [len(panel.lines) for panel in (mse, huber, spearman)] == [4, 2, 3]
+    assert mse.get_ylim()[1] < 2 < huber.get_ylim()[1]
+
+
+def test_different_losses_are_no_background_of_one_another() -> None:
+    losses = {**LOSSES, "3 heads": "mse"}
+    groups = {name: group(first=i) for i, name in enumerate(losses)}
+    groups["1 heads"] = [
+        seed.with_columns(pl.col("train_loss", "val_loss") * 20) for seed in groups["1 heads"]
+    ]
+    first, other, third, fourth = plots.plot_bands(groups, losses=losses).axes
+    assert [panel.get_ylabel() for panel in (first, other, third, fourth)] == [
+        *("loss (mse)", "loss (huber)", "loss (mse)", "")
+    ]
+    assert [len(panel.lines) for panel in (first, other, third, fourth)] == [2 + 2, 2, 2 + 2, 2 + 2]
+    assert first.get_ylim() == third.get_ylim() == fourth.get_ylim()
+    assert other.get_ylim()[1] > 5 * first.get_ylim()[1]
+
+
+def test_one_loss_that_is_named_changes_only_what_the_axes_say() -> None:
+    groups = {f"{heads} heads": group(first=heads) for heads in range(6)}
+    plain, named = plots.plot_bands(groups), plots.plot_bands(groups, losses=dict.fromkeys(groups, "mse"))
+    assert [panel.get_ylim() for panel in named.axes] == [panel.get_ylim() for panel in plain.axes]
+    assert [len(panel.lines) for panel in named.axes] == [len(panel.lines) for panel in plain.axes]
+    assert (plain.axes[0].get_ylabel(), named.axes[0].get_ylabel()) == ("loss", "loss (mse)")
+
+
 def test_metrics_have_their_own_axes() -> None:
     figure = plots.plot_bands({"CNN": group()}, ("train_loss", "val_loss", "val_spearman"), width=plots.PAGE)
     assert [len(panel.lines) for panel in figure.axes] == [2, 1]
@@ -269,9 +311,21 @@ def test_only_complete_trials_are_the_best_so_far() -> None:
     steps = panel.lines[0]
     assert list(steps.get_xdata()) == [0, 3, 4, 4]
     assert list(steps.get_ydata()) == [0.5, 0.6, 0.6, 0.6]
-    assert panel.get_title(loc="right") == "best: 0.600"
+    assert panel.get_title(loc="left") == "CNN\nbest: 0.600"
     falling = plots.plot_trials({"CNN": table}, "mse").axes[0]
-    assert falling.get_title(loc="right") == "best: 0.500"
+    assert falling.get_title(loc="left") == "CNN\nbest: 0.500"
+
+
+def test_names_of_searches_side_by_side_do_not_meet() -> None:
+    names = ["residual network", "BiLSTM with self-attention, eight heads", "transformer", "CNN"]
+    figure = plots.plot_trials({name: search(20, seed) for seed, name in enumerate(names)}, "spearman")
+    figure.draw_without_rendering()
+    titles = [panel._left_title.get_window_extent() for panel in figure.axes]  # type: ignore[attr-defined]
+    assert all(one.x1 < other.x0 for one, other in itertools.pairwise(titles))
+    for panel, name in zip(figure.axes, names, strict=True):
+        title = panel.get_title(loc="left")
+        assert name in " ".join(title.split("\n")).replace("- ", "-")
+        assert title.split("\n")[-1].startswith("best: 0.")
 
 
 def test_trials_are_told_apart_and_none_is_lost() -> None:

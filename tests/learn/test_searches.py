@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +16,7 @@ import pytest
 
 import toys
 from ribocyte.errors import DataError, RunError
-from ribocyte.learn._study import open_study
+from ribocyte.learn._study import make_distributions, open_study
 from ribocyte.learn.definition import find_difference
 from ribocyte.learn.objectives import Regression
 from ribocyte.learn.recipe import Training, parse
@@ -113,19 +114,41 @@ def test_of_an_error_less_is_better(tmp_path: Path) -> None:
     assert search.importance() == {}  # of three trials nothing can be said
 
 
-def test_importance_finds_what_matters_and_is_the_same_each_time(whole: Search) -> None:
-    shares = whole.importance()
+def try_out(search: Search, count: int, score: Callable[[float], float]) -> None:
+    """Add complete trials, scored by their learning rate, without training them."""
+    space, random = make_distributions(search.space), optuna.samplers.RandomSampler(seed=0)
+    with open_study(search.storage, search.tuning) as study:
+        study.sampler = random
+        for _ in range(count):
+            trial = study.ask(space)
+            study.tell(trial, score(trial.params["training.learning_rate"]))
+
+
+def test_importance_finds_what_matters_and_is_the_same_each_time(tmp_path: Path) -> None:
+    search = Search.create(tmp_path / "search", definition())
+    try_out(search, 9, math.log)
+    assert search.importance() == {}  # too few to tell
+    try_out(search, 1, math.log)
+    shares = search.importance()
     assert sum(shares.values()) == pytest.approx(1)
     assert set(shares) == set(SPACE)
     assert next(iter(shares)) == "training.learning_rate"
     assert list(shares.values()) == sorted(shares.values(), reverse=True)
-    assert shares == whole.importance()
+    assert shares == search.importance()
+
+
+def test_importance_takes_two_complete_trials_for_each_setting(tmp_path: Path) -> None:
+    more = {f"training.{name}": Parameter(0.5, 2.0) for name in ("clip", "average", "warmth")}
+    search = Search.create(tmp_path / "search", definition({**SPACE, **more}))
+    try_out(search, 11, math.log)
+    assert search.importance() == {}
+    try_out(search, 1, math.log)
+    assert set(search.importance()) == {*SPACE, *more}
 
 
 def test_importance_is_left_open_where_all_trials_score_the_same(tmp_path: Path) -> None:
-    nothing = {"training.clip": Parameter(1e6, 1e7)}
-    search = search_in(tmp_path / "search", definition(nothing, epochs=1), trials=5)
-    assert search.trials["value"].n_unique() == 1
+    search = Search.create(tmp_path / "search", definition())
+    try_out(search, 12, lambda _: 0.5)
     assert search.importance() == {}
 
 
@@ -168,8 +191,14 @@ def test_a_trial_worse_than_the_median_of_those_before_is_stopped_and_no_other(w
     for row in whole.trials.to_dicts():
         scores = Run.open(whole.path / "trials" / f"{row['slot']:03d}").history["val_spearman"].to_numpy()
         stopped = None
-        for epoch in range(2, len(scores) + 1):  # two of warm-up; three trials of it
-            if len(before) >= 3 and scores[:epoch].max() < np.median([other[epoch - 1] for other in before]):
+        for epoch in range(
+            2, 5
+        ):  # two of warm-up, three trials of it; after the fifth there is nothing to stop
+            if (
+                epoch <= len(scores)
+                and len(before) >= 3
+                and scores[:epoch].max() < np.median([other[epoch - 1] for other in before])
+            ):
                 stopped = epoch
                 break
         assert row["state"] == ("complete" if stopped is None else "pruned")
@@ -177,6 +206,14 @@ def test_a_trial_worse_than_the_median_of_those_before_is_stopped_and_no_other(w
         pruned += stopped is not None
         before += [scores] if stopped is None else []
     assert pruned
+
+
+def test_a_trial_that_was_trained_to_its_end_is_complete_however_bad(tmp_path: Path) -> None:
+    wanted = definition(epochs=2)  # as long as the warm-up: the last epoch is the first that could stop it
+    wanted = replace(wanted, tuning=replace(wanted.tuning, startup=1))
+    search = search_in(tmp_path / "search", wanted, trials=5)
+    assert search.trials["epochs"].to_list() == [2] * 5
+    assert search.trials["state"].to_list() == ["complete"] * 5
 
 
 def test_a_bad_learning_rate_is_stopped_early(whole: Search) -> None:

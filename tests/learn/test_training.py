@@ -186,6 +186,28 @@ def test_the_history_tells_every_epoch_in_finite_numbers(tmp_path: Path) -> None
     assert (history["peak_mb"] > 10).all()
 
 
+class Wide(nn.Module):
+    """A network as large as wanted."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(nn.Linear(3, width), nn.Linear(width, width), nn.Linear(width, 1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        answer: Tensor = self.layers(x)
+        return answer
+
+
+def test_memory_does_not_tell_of_the_training_before(tmp_path: Path) -> None:
+    peaks = []
+    for number, width in enumerate((16, 16, 3000, 16)):  # the first loads what PyTorch loads once
+        learn(tmp_path / f"{number}", Wide(width), epochs=1)
+        peaks.append(Run.open(tmp_path / f"{number}").history["peak_mb"][0])
+    _, before, large, after = peaks
+    assert large > before + 100
+    assert after < before + 0.25 * (large - before)
+
+
 def test_what_is_watched_is_of_the_validation_split_and_no_score(tmp_path: Path) -> None:
     splits = toys.classification()
     model = learn(tmp_path / "run", toys.Dense(outputs=3), splits, objective=Classification(), epochs=3)

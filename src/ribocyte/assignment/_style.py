@@ -63,11 +63,18 @@ caption {
 caption b, figcaption b { color: var(--ink); }
 th, td { text-align: left; padding: 0.42rem 1.6rem 0.42rem 0; vertical-align: baseline; }
 th:last-child, td:last-child { padding-right: 0.2rem; }
-thead th { font-weight: 600; border-top: 1px solid var(--ink); border-bottom: 1px solid var(--ink); }
+thead th {
+  font-weight: 600; border-top: 1px solid var(--ink); border-bottom: 1px solid var(--ink);
+  vertical-align: bottom;
+}
 tbody th { font-weight: 400; min-width: 8rem; }
 tbody .simulated { border-color: transparent; padding: 0; font-size: 0.58rem; }
 tbody tr + tr > * { border-top: 1px solid var(--rule); }
-.number { text-align: right; white-space: nowrap; }
+.number { text-align: right; }
+td.number { white-space: nowrap; }
+.wide { margin-right: min(0px, (100% - 100vw) / 2 + 2.5rem); }
+.wide table { font-size: 0.84rem; }
+.wide th, .wide td { padding-right: 1.1rem; }
 .figures { display: flex; flex-wrap: wrap; gap: 2rem 1.5rem; align-items: flex-start; margin-top: 1.6rem; }
 figure {
   --whole: calc(var(--width) + 1.5rem + 2px);
@@ -115,7 +122,7 @@ footer {
   figure {
     display: inline-block; vertical-align: top; margin: 0 4mm 5mm 0; width: calc(var(--width) / 1.39);
   }
-  .table { overflow: visible; }
+  .table { overflow: visible; margin-right: 0; }
   .banner, .simulated { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
 }
 """

@@ -67,7 +67,7 @@ PREAMBLE = """\
 
 #let drawing(path, name, caption, alt: "", width: 100%, wide: false, float: true) = [
   #figure(
-    image(path, alt: alt, width: width),
+    image(path, alt: alt, width: width, fit: "contain"), // whole, also where the page is short
     caption: [*#name.* #caption],
     kind: "drawing", supplement: none, numbering: none,
     placement: if wide or float { auto }, scope: if wide { "parent" } else { "column" },

@@ -44,7 +44,9 @@ def draw_networks(
     importance = {name_network(kind): search.importance() for kind, search in searches.items()}
     importance = {name: shares for name, shares in importance.items() if shares}
     histories = {name_network(kind): [run.history for run in runs] for kind, runs in tuned.items()}
-    figures = {"losses": plots.plot_bands(histories, simulated=simulated, width=plots.PAGE)}
+    losses = {name_network(kind): str(runs[0].recipe["objective"]["loss"]) for kind, runs in tuned.items()}
+    drawn = plots.plot_bands(histories, losses=losses, simulated=simulated, width=plots.PAGE)
+    figures = {"losses": drawn}
     if searches:
         trials = {name_network(kind): search.trials for kind, search in searches.items()}
         metric = next(iter(searches.values())).metric

@@ -142,7 +142,8 @@ class _Page:
             )
             rows.append(f'<tr><th scope="row">{self.text(first)}{_mark(marked)}</th>{data}</tr>')
         body, own = "\n".join(rows), _anchor(name)
-        return f"""<div class="table" tabindex="0" role="region" aria-labelledby="{own}"><table>
+        room = "table wide" if block.wide else "table"
+        return f"""<div class="{room}" tabindex="0" role="region" aria-labelledby="{own}"><table>
 <caption id="{own}"><b>{name}.</b> {self.text(block.caption)}{_mark(marked)}</caption>
 <thead><tr>{head}</tr></thead>
 <tbody>

@@ -37,6 +37,13 @@ _ABOUT = {
     "rnacompete": "RNAcompete arrays, on which a protein meets some 240,000 short RNAs at once [@ray2013]",
     "cell-folder": "a folder of photographs of single cells, sorted by class",
 }
+_VERDICTS = {
+    "worse": "lower on the same examples",
+    "better": "higher on the same examples, whatever validation said",
+    "no difference": "not told apart from it by this test",
+}
+_NAMED = 4
+"""So many other networks are no longer told of one by one: a table holds them."""
 _COUNTS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 
 
@@ -110,16 +117,20 @@ def _summarise(groups: Sequence[Group], effects: Effects, metric: str) -> str:
         f"{rows['val']:,} others served for validation, {rows['test']:,} for the test.",
         reached,
     ]
+    return " ".join([*sentences, *_tell_verdicts(effects, metric)])
+
+
+def _tell_verdicts(effects: Effects, metric: str) -> list[str]:
+    """Say which networks do worse or better than the best by validation: by name, or how many they are."""
+    sentences = []
     verdicts = {name: effect[metric].verdict for name, effect in effects.items()}
-    for verdict, what in (
-        ("worse", "lower on the same examples"),
-        ("better", "higher on the same examples, whatever validation said"),
-        ("no difference", "not told apart from it by this test"),
-    ):
+    for verdict, what in _VERDICTS.items():
         names = [as_code(name) for name, found in verdicts.items() if found == verdict]
+        many = len(effects) >= _NAMED and len(names) > 1
+        who = f"{_count(len(names)).capitalize()} others" if many else join_words(names, "and")
         if names:
-            sentences.append(f"{join_words(names, 'and')} {'is' if len(names) == 1 else 'are'} {what}.")
-    return " ".join(sentences)
+            sentences.append(f"{who} {'is' if len(names) == 1 else 'are'} {what}.")
+    return sentences
 
 
 def _describe_training(groups: Sequence[Group], metric: str, simulated: bool) -> Section:
@@ -158,17 +169,28 @@ def _describe_results(
     paragraphs = [f"[#scores] holds the scores of the test, [#curves] the course of the training{shown}"]
     tables = [tabulate_scores(groups, metric, simulated)]
     if effects:
-        said = [
-            describe_effect(f"{as_code(name)} instead of {best.code}", effect[metric], is_percent(metric))
-            for name, effect in effects.items()
-        ]
-        paragraphs.append(
-            f"The best by validation is {best.code}. What another network would change in the test "
-            f"{name_metric(metric)}, judged on the same examples ([#differences]): {'; '.join(said)}."
-        )
+        paragraphs.append(_describe_effects(effects, best, metric))
         tables.append(tabulate_differences(effects, best, simulated))
     figures = (curves, answers) if answers else (curves,)
     return Section("What was reached", tuple(paragraphs), figures, tuple(tables), simulated=simulated)
+
+
+def _describe_effects(effects: Effects, best: Group, metric: str) -> str:
+    """Say what every other network would change; where there are many, of those that differ if these are few."""
+    told = {
+        name: describe_effect(f"{as_code(name)} instead of {best.code}", effect[metric], is_percent(metric))
+        for name, effect in effects.items()
+    }
+    text = (
+        f"The best by validation is {best.code}. What another network would change in the test "
+        f"{name_metric(metric)}, judged on the same examples"
+    )
+    if len(told) < _NAMED:
+        return f"{text} ([#differences]): {'; '.join(told.values())}."
+    differ = [name for name, effect in effects.items() if effect[metric].verdict != "no difference"]
+    text = f"{text}, stands in [#differences]: {_count(len(differ))} of {len(told)} differ from it"
+    few = 0 < len(differ) < _NAMED
+    return f"{text}: {'; '.join(told[name] for name in differ)}." if few else f"{text}."
 
 
 def _describe_costs(groups: Sequence[Group], simulated: bool) -> Section:

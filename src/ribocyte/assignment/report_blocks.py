@@ -18,6 +18,8 @@ from ribocyte.learn.evaluation import Difference
 Effects = Mapping[str, Mapping[str, Difference]]
 """Name of a group to metric to what it gains on the best."""
 
+_DRAWN = 6
+"""Networks whose curves are drawn: more make panels too small to be read, or a figure larger than a page."""
 _PERCENT = ("accuracy", "balanced_accuracy")
 _HEADINGS = {
     "accuracy": "accuracy, %",
@@ -157,17 +159,28 @@ def tabulate_runs(groups: Sequence[Group], metric: str, simulated: bool) -> Tabl
 
 
 def draw_curves(groups: Sequence[Group], metric: str, folder: Path, simulated: bool) -> FigureBlock:
-    """Draw all trainings epoch by epoch into a folder."""
-    histories = {group.name: [run.history for run in group.runs] for group in groups}
+    """Draw the trainings epoch by epoch into a folder: of many networks, the first, which are the best."""
+    shown = groups[:_DRAWN]
+    histories = {group.name: [run.history for run in group.runs] for group in shown}
+    losses = {group.name: _name_loss(group) for group in shown}
     known = {column for members in histories.values() for history in members for column in history.columns}
     columns = ["train_loss", "val_loss", f"val_{metric}"]
     columns += [f"test_{metric}"] if f"test_{metric}" in known else []
     path = folder / "curves.svg"
-    plots.save_figure(plots.plot_bands(histories, columns, simulated=simulated, width=plots.PAGE), path)
-    several = any(len(group.runs) > 1 for group in groups)
+    figure = plots.plot_bands(histories, columns, losses=losses, simulated=simulated, width=plots.PAGE)
+    plots.save_figure(figure, path)
+    several = any(len(group.runs) > 1 for group in shown)
+    which = f" of the {len(shown)} networks best by validation" if len(shown) < len(groups) else ""
     bands = " Lines are means over the seeds, bands what the seeds span." if several else ""
-    caption = f"Loss and {name_metric(metric)}, epoch by epoch; training dashed, validation solid.{bands}"
+    caption = (
+        f"Loss and {name_metric(metric)}{which}, epoch by epoch; training dashed, validation solid.{bands}"
+    )
     return FigureBlock(path, caption, simulated, wide=True, label="curves")
+
+
+def _name_loss(group: Group) -> str:
+    """Name the loss of a recipe; classifiers have no choice of one."""
+    return str(group.runs[0].recipe.get("objective", {}).get("loss", "cross-entropy"))
 
 
 def show_answers(best: Group, simulated: bool) -> FigureBlock | None:

@@ -24,8 +24,8 @@ from ribocyte.errors import RunError
 from ribocyte.learn.batches import mix
 from ribocyte.learn.space import Parameter, Tuning, write_choice
 
-FEWEST = 4
-"""Complete trials below which nothing is said about importance."""
+FEWEST, FEWEST_PER_SETTING = 10, 2
+"""Complete trials, in all and for each setting, below which nothing is said about importance."""
 PATIENCE = 60.0
 """Seconds to wait for another process, such as a dashboard, that is reading the storage."""
 
@@ -110,10 +110,16 @@ def read_outcomes(path: Path, space: Mapping[str, Parameter]) -> list[Outcome]:
 
 
 def assess_importance(path: Path, seed: int) -> dict[str, float]:
-    """Give each setting's share of the score's variance by fANOVA; empty where that is undefined."""
+    """Give each setting's share of the score's variance by fANOVA; empty where that is undefined.
+
+    The forest of fANOVA splits any handful of trials into shares that sum to 1, and says nothing by them: so too
+    few trials count as undefined.
+    """
     with open_study(path) as study:
         complete = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
-        if len(complete) < FEWEST or len({trial.value for trial in complete}) == 1:
+        settings = max((len(trial.params) for trial in complete), default=0)
+        few = len(complete) < max(FEWEST, FEWEST_PER_SETTING * settings)
+        if few or len({trial.value for trial in complete}) == 1:
             return {}
         evaluator = optuna.importance.FanovaImportanceEvaluator(seed=seed)
         shares = optuna.importance.get_param_importances(study, evaluator=evaluator)

@@ -24,6 +24,17 @@ from ribocyte.learn.objectives import LOWER_IS_BETTER, Objective
 from ribocyte.learn.splits import Split
 
 RESAMPLES = 1000
+RANGES = {
+    "spearman": (-1.0, 1.0),
+    "pearson": (-1.0, 1.0),
+    "mse": (0.0, math.inf),
+    "accuracy": (0.0, 1.0),
+    "balanced_accuracy": (0.0, 1.0),
+    "macro_auc": (0.0, 1.0),
+}
+"""What a metric can be: the interval of a mean over few seeds, widened as it is, ends there."""
+DEFINED = 0.9
+"""Share of the resamples in which a metric must be defined: without the others an interval is of some rows only."""
 
 
 class Judged(NamedTuple):
@@ -155,11 +166,13 @@ def are_resamples_of(table: pl.DataFrame, objective: Objective, outputs: Tensor,
 
 
 def score(judged: Judged) -> dict[str, Score]:
-    """Put intervals to metrics."""
-    return {
-        name: Score(value, *_interval(judged.resamples[name].to_numpy()))
-        for name, value in judged.values.items()
-    }
+    """Put intervals to metrics, none reaching beyond what the metric can be."""
+    found = {}
+    for name, value in judged.values.items():
+        least, most = RANGES.get(name, (-math.inf, math.inf))
+        low, high = np.clip(_interval(judged.resamples[name].to_numpy()), least, most)
+        found[name] = Score(value, float(low), float(high))
+    return found
 
 
 def differ(first: Judged, second: Judged) -> dict[str, Difference]:
@@ -288,8 +301,9 @@ def _draw(rows: int, resamples: int, seed: int) -> Iterator[NDArray[np.int64]]:
 
 
 def _interval(values: NDArray[np.float64]) -> tuple[float, float]:
+    """Give the middle 95 %; NaN where more than a few resamples are undefined."""
     defined = values[~np.isnan(values)]
-    if not len(defined):
+    if not len(defined) or len(defined) < DEFINED * len(values):
         return math.nan, math.nan
     low, high = np.percentile(defined, [2.5, 97.5])
     return float(low), float(high)

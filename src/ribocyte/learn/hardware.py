@@ -93,6 +93,18 @@ def keep_freed_memory() -> None:
         return
 
 
+def give_back_memory() -> None:
+    """Give the kernel back what the process has freed but kept, so that its memory is what it uses.
+
+    Otherwise a training that follows a larger one in the same process counts the larger one's memory as its
+    own. Does nothing where the C library is not glibc.
+    """
+    try:
+        ctypes.CDLL(None).malloc_trim(0)
+    except (AttributeError, OSError):
+        return
+
+
 def _precision(training: Training) -> Precision:
     """Make Fabric's precision plugin ourselves: by name, Fabric would announce it in the log."""
     if training.precision == "bf16":

@@ -289,8 +289,8 @@ class Search:
         Returns
         -------
         dict
-            Name to share, the largest first, summing to 1; empty with fewer than four complete trials, or
-            where all of them score the same.
+            Name to share, the largest first, summing to 1; empty with fewer than ten complete trials, or
+            fewer than two for each setting, or where all of them score the same.
         """
         from ribocyte.learn._study import assess_importance
 

@@ -18,6 +18,7 @@ from ribocyte.errors import DataError, InterruptedRunError, RunError, WorkError
 from ribocyte.learn.batches import Augment, batch_rows, mix, to_device
 from ribocyte.learn.hardware import (
     default_generator,
+    give_back_memory,
     make_fabric,
     own_randomness,
     random_state,
@@ -126,6 +127,7 @@ def fit(
     """
     training = settle_precision(training, network, splits, encoding=encoding, objective=objective)
     fabric = fabric or make_fabric(training)
+    give_back_memory()  # once: what each step frees is to stay at hand
     with own_randomness(fabric.device):
         loop = _Loop(network, splits, encoding, objective, training, run, augment, fabric)
         loop.restore()

@@ -178,12 +178,14 @@ class _Trial:
     best: float | None
     metric: str = field(init=False)
     warmup: int = field(init=False)
+    epochs: int = field(init=False)
     value: float | None = None
     best_epoch: int | None = None
     rows: list[dict[str, float]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.metric, self.warmup = self.search.metric, self.search.tuning.warmup
+        self.epochs = self.search.tables(self.settings)["training"]["epochs"]
 
     def carry_out(self, train: Train, splits: Splits, stop: Callable[[], bool]) -> None:
         """Train it to its end, or to where it is hopeless, and write down what came of it."""
@@ -212,7 +214,10 @@ class _Trial:
         self._tell("running", progress)
 
     def _note(self, row: dict[str, float]) -> None:
-        """Report an epoch to the study; end the trial there if it is worse than the median of the others."""
+        """Report an epoch to the study; end the trial there if it is worse than the median of the others.
+
+        After its last epoch there is nothing left to save, and a score that is whole is not thrown away.
+        """
         self.rows.append(row)
         epoch, value = int(row["epoch"]), row[f"val_{self.metric}"]
         if better(self.metric, value, self.value):
@@ -223,7 +228,7 @@ class _Trial:
             return
         with self.search.alone():  # SQLite takes one writer at a time
             self.asked.report(value, epoch)
-            if self.asked.should_prune():
+            if epoch < self.epochs and self.asked.should_prune():
                 raise _Hopeless
 
     def _end(self, state: TrialState, reason: str = "") -> None:

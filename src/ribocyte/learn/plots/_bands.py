@@ -42,6 +42,7 @@ def plot_bands(
     groups: Groups,
     columns: Sequence[str] = ("train_loss", "val_loss"),
     *,
+    losses: Mapping[str, str] | None = None,
     simulated: bool = False,
     width: float = COLUMN,
 ) -> Figure:
@@ -54,12 +55,18 @@ def plot_bands(
     Columns of one metric share a panel (the test split has its own). More curves than a panel can show are
     drawn in a panel for each recipe instead, on the same axes, with the other recipes in grey behind it.
 
+    Different losses, such as ``mse`` and ``huber``, have no axis in common: where `losses` tells of several, only
+    recipes of the same loss share a panel, an axis or a grey background.
+
     Parameters
     ----------
     groups : mapping of str to sequence of DataFrame
         Name of each recipe, and the histories of its seeds as for `plot_history`.
     columns : sequence of str
         What is drawn.
+    losses : mapping of str to str, optional
+        Name of each recipe to what its loss is called, which the axes then say. Without it all are taken to be
+        the same.
     simulated : bool
         Print SIMULATED in the figure.
     width : float
@@ -73,7 +80,7 @@ def plot_bands(
     everything = {f"{name} {seed}": run for name, runs in groups.items() for seed, run in enumerate(runs)}
     check_columns(everything, columns)
     looks = {name: look_of(index, len(groups)) for index, name in enumerate(groups)}
-    plans = _lay_out(list(groups), columns, wide=width > COLUMN + 1)
+    plans = _lay_out(list(groups), columns, losses or {}, wide=width > COLUMN + 1)
     entries = _legend_of(plans, looks)
     down, across = 1 + max(plan.row for plan in plans), 1 + max(plan.column for plan in plans)
     with house_style():
@@ -82,9 +89,10 @@ def plot_bands(
         grid = figure.add_gridspec(down, across)
         first_of: dict[str, Axes] = {}
         for number, plan in enumerate(plans):
-            shared = first_of.get(plan.quantity)
-            panel = figure.add_subplot(grid[plan.row, plan.column], sharex=shared, sharey=shared)
+            across_of, up_of = first_of.get(plan.quantity), first_of.get(plan.scale)
+            panel = figure.add_subplot(grid[plan.row, plan.column], sharex=across_of, sharey=up_of)
             first_of.setdefault(plan.quantity, panel)
+            first_of.setdefault(plan.scale, panel)
             _draw_panel(panel, plan, groups, looks)
             name_panel(panel, chr(ord("a") + number) if len(plans) > 1 else "", plan.alone or plan.title)
         for panel, plan in zip(figure.axes, plans, strict=True):
@@ -98,46 +106,69 @@ def plot_bands(
 
 @dataclass(frozen=True)
 class _Panel:
-    """What one panel shows, columns of one metric of all recipes or of one alone, and where it is."""
+    """What one panel shows, columns of one metric of some recipes or of one alone, and where it is."""
 
     quantity: str
     columns: tuple[str, ...]
+    recipes: tuple[str, ...]  # on the same axes: those of the same loss; all of them for other metrics
+    loss: str  # what it is called, where that is known
     alone: str
     row: int
     column: int
+    left: bool  # nothing of the same scale is beside it
     foot: bool  # nothing of the same metric is below it
 
     @property
+    def scale(self) -> str:
+        """What panels must have in common to share their vertical axis."""
+        return f"{self.quantity} {self.loss}" if self.loss else self.quantity
+
+    @property
     def title(self) -> str:
-        return name_column(self.columns[0]) if len(self.columns) == 1 else name_metric(self.quantity)
+        named = name_column(self.columns[0]) if len(self.columns) == 1 else name_metric(self.quantity)
+        return f"{named} ({self.loss})" if self.loss else named
 
 
-def _lay_out(names: Sequence[str], columns: Sequence[str], wide: bool) -> list[_Panel]:
-    """Give each metric a panel, or a block of panels, one for each recipe, where that is too much for one."""
+def _lay_out(
+    names: Sequence[str], columns: Sequence[str], losses: Mapping[str, str], wide: bool
+) -> list[_Panel]:
+    """Give each metric and each loss a panel, or a block of panels, one a recipe, where that is too much."""
     gathered: dict[tuple[str, bool], list[str]] = {}
     for column in columns:
         split, quantity = split_of(column)
         gathered.setdefault((quantity, split == "test"), []).append(column)
     if len(names) * max(map(len, gathered.values())) <= CROWD:
         across = 3 if wide else 1
+        shared = [
+            (quantity, tuple(together), recipes, loss)
+            for (quantity, _), together in gathered.items()
+            for loss, recipes in _share_axes(names, losses if quantity == "loss" else {}).items()
+        ]
         return [
-            _Panel(quantity, tuple(together), "", number // across, number % across, True)
-            for number, ((quantity, _), together) in enumerate(gathered.items())
+            _Panel(*shown, "", number // across, number % across, True, True)
+            for number, shown in enumerate(shared)
         ]
     across = (4 if len(names) in (4, 7, 8) else 3) if wide else 2  # no lonely last panel
     rows = math.ceil(len(names) / across)
-    return [
-        _Panel(
-            quantity,
-            tuple(together),
-            name,
-            block * rows + number // across,
-            number % across,
-            number + across >= len(names),
-        )
-        for block, ((quantity, _), together) in enumerate(gathered.items())
-        for number, name in enumerate(names)
-    ]
+    plans = []
+    for block, ((quantity, _), together) in enumerate(gathered.items()):
+        told = losses if quantity == "loss" else {}
+        for number, name in enumerate(names):
+            loss, place = told.get(name, ""), number % across
+            left = place == 0 or told.get(names[number - 1], "") != loss
+            row, foot = block * rows + number // across, number + across >= len(names)
+            recipes = _share_axes(names, told)[loss]
+            plans.append(_Panel(quantity, tuple(together), recipes, loss, name, row, place, left, foot))
+    return plans
+
+
+def _share_axes(names: Sequence[str], losses: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
+    """Gather recipes by what their loss is called."""
+    called = [losses.get(name, "") for name in names]
+    return {
+        loss: tuple(name for name, own in zip(names, called, strict=True) if own == loss)
+        for loss in dict.fromkeys(called)
+    }
 
 
 def _legend_of(plans: Sequence[_Panel], looks: Mapping[str, Look]) -> list[tuple[str, Line2D]]:
@@ -152,11 +183,11 @@ def _legend_of(plans: Sequence[_Panel], looks: Mapping[str, Look]) -> list[tuple
 
 
 def _draw_panel(panel: Axes, plan: _Panel, groups: Groups, looks: Mapping[str, Look]) -> None:
-    for name, histories in groups.items():
+    for name in plan.recipes:
         if plan.alone and name != plan.alone:
-            over = _over_seeds(histories, plan.columns[-1])
+            over = _over_seeds(groups[name], plan.columns[-1])
             panel.plot(over["epoch"], finite(over, "mean"), color=FAINT, linewidth=0.7, zorder=1.5)
-    for name in (plan.alone,) if plan.alone else groups:
+    for name in (plan.alone,) if plan.alone else plan.recipes:
         for column in plan.columns:
             look = looks[name]
             over = _over_seeds(groups[name], column)
@@ -169,8 +200,8 @@ def _draw_panel(panel: Axes, plan: _Panel, groups: Groups, looks: Mapping[str, L
 
 def _label_outside(panel: Axes, plan: _Panel) -> None:
     """Leave the numbers of shared axes to the panels at the left and at the foot of their block."""
-    panel.tick_params(labelleft=plan.column == 0, labelbottom=plan.foot)
-    if plan.column == 0:
+    panel.tick_params(labelleft=plan.left, labelbottom=plan.foot)
+    if plan.left:
         panel.set_ylabel(plan.title)
     if not plan.foot:
         panel.set_xlabel("")

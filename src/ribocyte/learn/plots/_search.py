@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Mapping
 from typing import Any
 
@@ -30,6 +31,8 @@ from ribocyte.learn.plots._drawing import (
 )
 from ribocyte.learn.plots._names import SMALLER_IS_BETTER, name_metric
 
+_LETTER = 0.062
+"""Inches that a letter of a title takes, on average."""
 _STATES: dict[str, dict[str, Any]] = {
     "complete": {"marker": "o", "markerfacecolor": COLOURS[0], "markeredgecolor": "white"},
     "pruned": {"marker": "o", "markerfacecolor": "white", "markeredgecolor": GREY},
@@ -64,14 +67,17 @@ def plot_trials(trials: Mapping[str, pl.DataFrame], metric: str, *, simulated: b
     """
     if not trials:
         raise DataError("trials: none given", expected="the trials of at least one network")
+    _check_trials(trials)
     with house_style():
         down, across, width = _grid(len(trials), 4)
-        figure = blank_figure(width, 0.4 + 1.75 * down, simulated)
+        figure = blank_figure(width, 0.4 + 1.9 * down, simulated)
         panels = figure.subplots(down, across, sharey=True, squeeze=False)
         for number, (name, table) in enumerate(trials.items()):
             panel = panels.flat[number]
             _draw_trials(panel, table, metric in SMALLER_IS_BETTER)
-            name_panel(panel, chr(ord("a") + number) if len(trials) > 1 else "", name)
+            letter = chr(ord("a") + number) if len(trials) > 1 else ""
+            best = _best_of(table, metric in SMALLER_IS_BETTER)
+            _name_search(panel, letter, name, best, width / across)
             panel.set_xlabel("trial")
             if number % across == 0:
                 panel.set_ylabel(f"validation {name_metric(metric)}")
@@ -125,16 +131,36 @@ def plot_importance(importance: Mapping[str, Mapping[str, float]], *, simulated:
     return figure
 
 
+def _check_trials(trials: Mapping[str, pl.DataFrame]) -> None:
+    for table in trials.values():
+        for needed in ("slot", "state", "value"):
+            if needed not in table.columns:
+                raise DataError(
+                    f"trials: no column {needed!r}", expected=f"one of {', '.join(table.columns)}"
+                )
+
+
 def _grid(panels: int, most: int = 3) -> tuple[int, int, float]:
     """Give rows, panels in a row (`most`, and no lonely last one) and the width of the figure."""
     across = most - 1 if panels == most + 1 else min(panels, most)
     return math.ceil(panels / across), across, COLUMN if panels == 1 else PAGE
 
 
+def _name_search(panel: Axes, letter: str, name: str, best: float, room: float) -> None:
+    """Put a network's name over its panel, in as many lines as it takes, and below it what it reached."""
+    lines = textwrap.wrap(name, max(12, int((room - 0.5) / _LETTER))) or [""]
+    name_panel(panel, letter, "\n".join([*lines, "" if math.isnan(best) else f"best: {best:.3f}"]))
+
+
+def _best_of(table: pl.DataFrame, smaller: bool) -> float:
+    """Give the best value of a complete trial; NaN where there is none."""
+    values = finite(table.filter(pl.col("state") == "complete"), "value")
+    if np.isnan(values).all():
+        return math.nan
+    return float(np.nanmin(values) if smaller else np.nanmax(values))
+
+
 def _draw_trials(panel: Axes, table: pl.DataFrame, smaller: bool) -> None:
-    for needed in ("slot", "state", "value"):
-        if needed not in table.columns:
-            raise DataError(f"trials: no column {needed!r}", expected=f"one of {', '.join(table.columns)}")
     table = table.sort("slot")
     slots, values, states = finite(table, "slot"), finite(table, "value"), table["state"].to_numpy()
     whole = (states == "complete") & np.isfinite(values)
@@ -142,7 +168,6 @@ def _draw_trials(panel: Axes, table: pl.DataFrame, smaller: bool) -> None:
         best = (np.minimum if smaller else np.maximum).accumulate(values[whole])
         end = np.append(slots[whole], slots[-1])
         panel.step(end, np.append(best, best[-1]), where="post", color=INK, linewidth=1.0, zorder=2.5)
-        panel.set_title(f"best: {best[-1]:.3f}", loc="right", fontsize=7.0)
     for state in _STATES:
         here = states == state
         valued = here & np.isfinite(values)
