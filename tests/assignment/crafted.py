@@ -56,12 +56,13 @@ def cell_run(
 def rna_run(
     path: Path, noise: float, seed: int = 0, *, kind: str = "rna-cnn", experiment: str = "RNCMPT00001",
     constant: bool = False, simulated: bool = False, test_rows: int = PROBES, value: float | None = None,
-    **model: Any,
+    loss: str = "mse", **model: Any,
 ) -> Run:  # fmt: skip
     """Write down a network whose predictions miss the truth by this much noise, of which a part is the seed's own."""
     tables = {
         "data": {"kind": "rnacompete", "experiments": [experiment], "protocol": "assignment"},
         "model": {"kind": kind, **model},
+        "objective": {"loss": loss},
         "training": {"seed": seed, "epochs": 3},
     }
     run = Run.create(path, catalog.parse_recipe(tables, path.name).as_tables())

@@ -17,6 +17,8 @@ from ribocyte.assignment.questions.claims import (
     Outcome,
     count_agreements,
     describe_seeds,
+    list_untold,
+    tell,
 )
 from ribocyte.learn.evaluation import Difference
 
@@ -54,7 +56,7 @@ def test_the_words_are_the_intervals(ends: list[float], expectation: Expectation
 def test_agreement_is_what_the_interval_allows(ends: list[float], expectation: Expectation) -> None:
     low, high = ends
     found = claim(expectation, low, high).agreement
-    little = -SPEARMAN.matters <= low and high <= SPEARMAN.matters
+    little = -SPEARMAN.matters <= low < high <= SPEARMAN.matters
     side: dict[Outcome, bool] = {"better": low > 0, "worse": high < 0, "no difference": little}
     if side[expectation.outcome]:
         assert found == "as expected"
@@ -130,3 +132,45 @@ def test_agreements_are_counted() -> None:
 def test_one_seed_is_said() -> None:
     assert "trained once" in describe_seeds([claim(UP, 0, 1, seeds=3), claim(UP, 0, 1, seeds=1)], "probes")
     assert "3 seeds" in describe_seeds([claim(UP, 0, 1, seeds=3), claim(UP, 0, 1, seeds=5)], "probes")
+
+
+@pytest.mark.parametrize(("low", "high", "seeds"), [(0.0, 0.0, 3), (-0.003, 0.004, 1), (0.001, 0.004, 1)])
+def test_equality_is_not_claimed_from_one_seed_or_an_interval_without_width(
+    low: float, high: float, seeds: int
+) -> None:
+    found = claim(SAME, low, high, seeds)
+    assert not found.negligible
+    assert found.agreement == "cannot be told"
+    assert "too little to matter" not in found.sentence() + found.brief()
+    assert found.lesson == "no difference"
+
+
+def test_two_constant_answers_are_not_compared() -> None:
+    both = Claim(SAME, difference(-0.02, -0.01), ACCURACY, 3, constant=True)
+    assert (both.agreement, both.verdict, both.told) == ("cannot be told", "no difference", False)
+    assert both.sentence() == (
+        "Pooling cannot be judged by test accuracy, since both networks answer always, or nearly always, the same; "
+        "whether we expected rightly cannot be told."
+    )
+
+
+def test_a_difference_that_rounds_away_is_not_written_as_zero() -> None:
+    tiny = Claim(UP, Difference(0.6121, 0.6124, 0.0003, 0.0001, 0.0095, "better"), SPEARMAN, 3)
+    assert "raises test Spearman by less than 0.001 (" in tiny.brief()
+    assert "(+0.0003, 95 % interval +0.0001 to +0.0095)" in tiny.sentence()
+
+
+def test_what_cannot_be_told_is_named_in_one_sentence() -> None:
+    heads = Expectation("taking 8 heads", "no difference", "nothing changes")
+    softmax = Expectation("a softmax", "worse", "it hurts")
+    untold = [
+        Claim(UP, difference(-0.2, 0.3), ACCURACY),
+        Claim(heads, difference(-0.2, 0.3), SPEARMAN),
+        Claim(softmax, difference(-0.2, 0.3), ACCURACY),
+    ]
+    clear = claim(UP, 0.01, 0.05)
+    assert tell([*untold, clear]) == [clear.brief()]
+    assert list_untold([*untold, clear]) == (
+        "Whether test accuracy changes with pooling or a softmax or test Spearman with taking 8 heads cannot be told."
+    )
+    assert list_untold([clear]) == ""

@@ -7,10 +7,12 @@ import math
 import pytest
 
 from ribocyte.assignment.phrases import (
+    count_things,
     describe_effect,
     join_words,
     write_count,
     write_device,
+    write_end,
     write_number,
     write_range,
     write_ratio,
@@ -58,6 +60,10 @@ def test_what_is_undefined_is_not_judged() -> None:
         (390_408, "390 k"),
         (25_786_824, "25.8 M"),
         (2.5e9, "2.5 G"),
+        (999.6, "1 k"),
+        (999_950, "1 M"),
+        (999_400, "999 k"),
+        (9.9996e11, "1,000 G"),
     ],
 )
 def test_counts_are_short(count: float, written: str) -> None:
@@ -95,7 +101,14 @@ def test_any_number_is_written_in_a_few_digits(value: float, written: str) -> No
 
 @pytest.mark.parametrize(
     ("seconds", "written"),
-    [(0.42, "0.42 s"), (100, "100 s"), (125, "2.08 min"), (3600, "60 min"), (7560, "2.1 h")],
+    [
+        (0.42, "0.42 s"),
+        (100, "100 s"),
+        (125, "2.08 min"),
+        (3600, "60 min"),
+        (7560, "2.1 h"),
+        (4e6, "1,111 h"),
+    ],
 )
 def test_durations_are_in_the_unit_that_suits_them(seconds: float, written: str) -> None:
     assert write_seconds(seconds) == written
@@ -105,3 +118,33 @@ def test_ratios_are_as_fine_as_they_need_be() -> None:
     assert write_ratio(2, 21) == "10"
     assert write_ratio(390_408, 25_786_824) == "66"
     assert write_ratio(1, 1234) == "1,230"
+
+
+def test_a_difference_that_rounds_away_is_written_finer() -> None:
+    difference = Difference(0.6121, 0.6124, 0.0003, 0.00012, 0.0005, "better")
+    said = describe_effect("b", difference, percent=False)
+    assert said == "b raises it from 0.612 to 0.612 (+0.0003, 95 % interval +0.0001 to +0.0005)"
+
+
+@pytest.mark.parametrize(
+    ("number", "written"),
+    [(0, "0 epochs"), (1, "1 epoch"), ("1", "1 epoch"), (200, "200 epochs"), ("1 to 3", "1 to 3 epochs")],
+)
+def test_one_is_not_several(number: int | str, written: str) -> None:
+    assert count_things(number, "epoch") == written
+
+
+@pytest.mark.parametrize(
+    ("ratio", "epochs", "lowest", "written"),
+    [
+        (1.0, 4, 4, "still falling"),
+        (1.0, 1, 1, "the only one"),
+        (1.0, 4, 2, "ends as low"),
+        (1.0003, 4, 2, "ends less than 0.1 % higher"),
+        (1.004, 4, 2, "ends 0.4 % higher"),
+        (1.04, 4, 2, "ends 4 % higher"),
+        (1.8, 4, 2, "ends 1.8 times as high"),
+    ],
+)
+def test_the_end_of_a_loss_is_said_exactly(ratio: float, epochs: int, lowest: int, written: str) -> None:
+    assert write_end(ratio, epochs, lowest) == written

@@ -46,13 +46,12 @@ def enrichment(low: float, high: float) -> Enrichment:
     return Enrichment(Score(1.1 + gain, 1, 2), Score(1.1, 1, 1.2), Score(gain, low, high))
 
 
-def profile(low: float, high: float) -> AttentionProfile:
+def profile(low: float, high: float, commonest: int = 900) -> AttentionProfile:
     flat = Band(*(np.ones(3) for _ in range(3)))
     around = Aligned(flat, Band(*(np.ones((2, 3)) for _ in range(3))))
     found = enrichment(low, high)
-    return AttentionProfile(
-        np.arange(-1, 2), around, around, found, (found, found), 2000, 7, {"UGCAUGU": 900}
-    )
+    kmers = {"UGCAUGU": commonest, "UGCAUGA": 7}
+    return AttentionProfile(np.arange(-1, 2), around, around, found, (found, found), 2000, 7, kmers)
 
 
 def test_attention_that_loses_is_said_to_lose(tmp_path: Path) -> None:
@@ -136,6 +135,7 @@ def test_a_constant_variant_is_not_judged(tmp_path: Path) -> None:
         (0.5, 0.9, "looks where the protein binds", "as expected"),
         (-0.9, -0.5, "looks away from where the protein binds", "not as expected"),
         (-0.3, 0.4, "is not shown", "cannot be told"),
+        (0.01, 0.04, "is not shown", "as expected"),  # too little to act on
     ],
 )
 def test_what_attention_attends_to_is_what_the_profile_shows(
@@ -145,7 +145,11 @@ def test_what_attention_attends_to_is_what_the_profile_shows(
     said = answer.section.paragraphs[3]
     assert says in said
     assert "2,000 test probes" in said
-    assert "`UGCAUGU`" in said
+    assert "`UGCAUGU`, in 900 of them" in said
+    assert (
+        "One training was looked at, that of the first seed, and the interval covers the probes alone."
+        in said
+    )
     assert answer.claims[-1].agreement == agreement
     assert ("raises" in said) == (low > 0)
 
@@ -154,3 +158,30 @@ def test_a_missing_profile_names_the_command_that_makes_it() -> None:
     said = describe_profile(None, {}, "self-1")
     assert "`ribocyte reproduce --question 2.2`" in said
     assert "binds" not in said
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "says"),
+    [
+        (0.5, 0.9, "gathers on that k-mer."),
+        (-0.9, -0.5, "keeps off"),
+        (-0.3, 0.4, "on that k-mer is not shown"),
+    ],
+)
+def test_of_binding_nothing_is_said_where_the_kmers_do_not_agree(low: float, high: float, says: str) -> None:
+    said = describe_profile(profile(low, high, 8), {}, "self-1")
+    assert "in 8 of them" in said
+    assert says in said
+    assert "protein binds" not in said
+
+
+def test_what_attention_changes_of_a_network_besides_is_said(tmp_path: Path) -> None:
+    noise = {"none": 0.9, "self-1": 0.9}
+    lstm = words(answer_attention(make(tmp_path / "a", noise), None, {}))
+    cnn = words(answer_attention(make(tmp_path / "b", noise, base="rna-cnn"), None, {}))
+    assert "attention is all that changes" in lstm
+    assert "attention is all" not in cnn
+    assert "padding takes part in the statistics of the normalisation" in cnn
+    for said in (lstm, cnn):
+        assert "that the search of question 2.1 chose for it, without attention" in said
+        assert "We tried 1 head of `self`." in said

@@ -94,6 +94,40 @@ def test_every_reference_and_citation_of_the_whole_article_leads_somewhere(
     assert not re.search(r"\d\.\d{5}|nan|None|\{|\}| \.|\.\.", said + framed.abstract)
 
 
+def test_figures_and_tables_are_mentioned_as_they_are_numbered(answers: list[Answer]) -> None:
+    numbered = number_document(
+        Document("x", sections=tuple(answer.section for answer in answers), references=REFERENCES)
+    )
+    mentioned = re.findall(r"\[#([a-z0-9-]+)\]", paragraphs(numbered.document.sections))
+    names = [numbered.names[label] for label in dict.fromkeys(mentioned)]
+    for kind in ("Figure", "Table"):
+        numbers = [int(name.split()[1]) for name in names if name.startswith(kind)]
+        assert numbers == list(range(1, len(numbers) + 1))
+
+
+def test_the_abstract_of_a_whole_study_is_short(tmp_path: Path) -> None:
+    def group(name: str, noise: float, **model: str | int) -> list[Run]:
+        kind = str(model.pop("kind", "rna-cnn"))
+        return [crafted.rna_run(tmp_path / f"{name}-{s}", noise, s, kind=kind, **model) for s in range(2)]  # type: ignore[arg-type]
+
+    cells = {name: crafted.cell_run(tmp_path / name, 0.9) for name in CELL_RUNS}
+    noise = {"rna-cnn": 0.9, "rna-bilstm": 0.7, "rna-residual": 0.6, "rna-transformer": 0.95}
+    tuned = {kind: group(kind, miss, kind=kind) for kind, miss in noise.items()}
+    attention = {"none": tuned["rna-cnn"]}
+    attention |= {f"{a}-4": group(f"{a}-4", 0.9, attention=a, heads=4) for a in ("self", "pool")}
+    answers = [
+        answer_pooling_and_softmax(cells, {}),
+        answer_two_networks({}, tuned, {}),
+        answer_attention(attention, None, {}),
+        answer_many_proteins(),
+    ]
+    runs = [run for runs in (*tuned.values(), *attention.values()) for run in runs]
+    abstract = frame_answers(answers, list(cells.values()), runs).abstract
+    assert abstract.count("Whether test accuracy changes with pooling or a softmax") == 1
+    assert abstract.count("Whether") == 1
+    assert len(abstract.split()) < 155, abstract  # among them A1CF's excuse
+
+
 def test_the_protein_really_used_is_named_and_why(rna: dict[str, list[Run]], answers: list[Answer]) -> None:
     framed = frame_answers(answers[1:2], [], every_run(rna), instead="the table at hand does not hold it")
     assert "A1CF" in framed.title

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import crafted
@@ -156,3 +157,34 @@ def test_published_figures_are_comparable_only_with_rbfox1_on_the_whole_of_set_b
     assert "xOagge/DeepLearning_Homework2" in table.caption
     assert {row[-1] for row in table.rows[1:]} == {"no" if reason else "yes"}
     assert ("xOagge", "0.665", "0.681") in [row[:3] for row in table.rows]
+
+
+def test_another_loss_than_asked_for_is_owned_up_to(tmp_path: Path) -> None:
+    runs = tuned(tmp_path, dict.fromkeys(ARCHITECTURES, 0.9), seeds=1)
+    assert "The assignment asks for" not in words(answer_two_networks({}, runs, {}))  # all minimise it
+    for kind in ("rna-residual", "rna-transformer"):
+        runs[kind] = [crafted.rna_run(tmp_path / f"{kind}-huber", 0.9, kind=kind, loss="huber")]
+    assert (
+        "The assignment asks for the masked mean squared error, and the CNN and the BiLSTM minimise it; the residual "
+        "network and the transformer minimise Huber's loss in its place, masked alike."
+    ) in words(answer_two_networks({}, runs, {}))
+
+
+def test_each_search_is_described_by_its_own_settings(tmp_path: Path, search: Search) -> None:
+    other = searching.definition()
+    patient = replace(other, tuning=replace(other.tuning, startup=4, warmup=3))
+    searches = {"rna-cnn": search, "rna-bilstm": searching.search_in(tmp_path / "patient", patient, trials=2)}
+    answer = answer_two_networks(searches, tuned(tmp_path, {"rna-cnn": 1.0, "rna-bilstm": 0.7}, 1), {})
+    assert "come first (3 (CNN) or 4 (BiLSTM) trials)" in words(answer)
+    assert "after 2 (CNN) or 3 (BiLSTM) epochs at the earliest" in words(answer)
+
+
+def test_importance_is_not_spoken_of_where_there_are_too_few_trials(tmp_path: Path) -> None:
+    few = searching.search_in(tmp_path / "few", trials=2)
+    assert few.importance() == {}
+    figures = {"importance": crafted.svg(tmp_path / "importance.svg")}
+    answer = answer_two_networks({"rna-cnn": few}, tuned(tmp_path, {"rna-cnn": 1.0}, 1), figures)
+    assert "For the CNN too few trials ran to their end" in words(answer)
+    assert "explained" not in words(answer)
+    assert "explains" not in answer.section.tables[0].caption
+    assert answer.section.figures == ()

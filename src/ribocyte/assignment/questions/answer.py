@@ -17,14 +17,17 @@ class Answer:
     section : Section
         Expectation, result, and whether they agree; with figures and tables.
     headline : str
-        A sentence or two for the abstract.
+        A sentence or two for the abstract, of what was found out; may be empty.
     claims : tuple of Claim
         Everything that was expected and found.
     lesson : str
         A sentence or two for the conclusion: what follows from it.
+    untold : tuple of Claim
+        Those that belong into the abstract and cannot be told; it names all of them together.
     """
 
     section: Section
     headline: str
     claims: tuple[Claim, ...] = ()
     lesson: str = ""
+    untold: tuple[Claim, ...] = ()

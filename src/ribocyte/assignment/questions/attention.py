@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from ribocyte.assignment.document import Section, TableBlock
-from ribocyte.assignment.phrases import join_words, write_short
+from ribocyte.assignment.phrases import count_things, join_words, write_short
 from ribocyte.assignment.questions.answer import Answer
 from ribocyte.assignment.questions.claims import (
     SPEARMAN,
@@ -18,6 +18,7 @@ from ribocyte.assignment.questions.claims import (
     capitalise,
     describe_seeds,
     expect,
+    tell,
 )
 from ribocyte.assignment.questions.facts import any_simulated, refer, show_figures
 from ribocyte.assignment.questions.networks import name_network
@@ -59,22 +60,32 @@ HEADS = Expectation(
     "a probe of 41 nt with one short site holds little that one head could not look for",
 )
 ATTENDS = Expectation(
-    "the real site in the place of a shuffled one",
+    "the real k-mer in the place of a shuffled one",
     "better",
     "a network that uses its attention would look where the protein binds",
 )
 ATTENTION_ON_SITE = Measure("the attention on it", 1.0, 2, " times uniform", "", 0.05)
+AGREED = 0.05
+"""Share of the probes that the commonest k-mer holds at least, for the k-mers to say where the protein binds."""
 
 _KINDS = {
     "self": (
         "Multi-head self-attention (`self`) [@vaswani2017] lets every position gather from all others, weighted by how "
-        "their contents match; what is pooled afterwards is pooled as before, so that attention is all that is added."
+        "their contents match; what is pooled afterwards is pooled as before."
     ),
     "pool": (
         "Attention pooling (`pool`) [@bahdanau2015] replaces the pooling itself: a learned query weighs the positions, "
         "once a head, and their weighted means go on."
     ),
 }
+_BESIDES = {
+    "rna-cnn": (
+        "More than attention changes in the CNN with it: normalisation and ReLU act at every position before the "
+        "attention, no longer on the maximum alone, and padding takes part in the statistics of the normalisation."
+    ),
+    "rna-bilstm": "Before its attention the BiLSTM stays as it is: attention is all that changes.",
+}
+"""What attention changes of a network besides."""
 _CAPTIONS = {
     "losses": (
         "Loss on the training and the validation split without attention and with each kind of it, epoch by epoch, on "
@@ -136,10 +147,12 @@ def answer_attention(
         simulated=simulated,
     )
     found = [claims[name] for name in chosen.values()]
-    headline = f"{capitalise(join_words([claim.brief() for claim in found], 'and'))}."
+    said = tell(found)
+    headline = f"{capitalise(join_words(said, 'and'))}." if said else ""
     looked = [claim_attention(profile)] if profile is not None else []
     lesson = _draw_lesson(base, {kind: claims[name] for kind, name in chosen.items()})
-    return Answer(section, headline, (*found, *heads, *looked), lesson)
+    untold = tuple(claim for claim in found if not claim.told)
+    return Answer(section, headline, (*found, *heads, *looked), lesson, untold)
 
 
 def choose_variants(variants: Mapping[str, Sequence[Run]]) -> dict[str, str]:
@@ -172,11 +185,11 @@ def validation_score(runs: Sequence[Run]) -> float:
 def name_variant(variant: str) -> str:
     """Call a variant by what it is: ``self-4`` is ``self, 4 heads``."""
     kind, _, heads = variant.partition("-")
-    return f"{kind}, {heads} head{'s' if heads != '1' else ''}" if heads else "no attention"
+    return f"{kind}, {count_things(heads, 'head')}" if heads else "no attention"
 
 
 def claim_attention(profile: AttentionProfile) -> Claim:
-    """Set the attention on a real site against that on a shuffled one."""
+    """Set the attention on a real k-mer against that on a shuffled one."""
     enrichment = profile.enrichment
     gain = enrichment.difference
     difference = Difference(
@@ -186,27 +199,42 @@ def claim_attention(profile: AttentionProfile) -> Claim:
 
 
 def describe_profile(profile: AttentionProfile | None, figures: Mapping[str, Path], variant: str) -> str:
-    """Say whether the attention of a variant looks where the protein binds; or how one finds out."""
+    """Say whether the attention of a variant looks at the strongest k-mers; or how one finds out."""
     if profile is None:
         return (
             "What the attention attends to was not looked at here; `ribocyte reproduce --question 2.2` does it in the "
             "same folder."
         )
-    claim = claim_attention(profile)
-    commonest = max(profile.kmers, key=lambda kmer: profile.kmers[kmer]) if profile.kmers else ""
-    most = f", most often `{commonest}`" if commonest else ""
-    looks = {
-        "better": "The attention looks where the protein binds.",
-        "worse": "The attention looks away from where the protein binds.",
-        "no difference": "That the attention looks where the protein binds is not shown.",
-    }[claim.verdict]
-    shown = refer(figures, "profile", "attention", "it by position")
-    return (
+    commonest, count = max(profile.kmers.items(), key=lambda pair: pair[1])
+    said = [
         f"What does {_write_variant(variant)}, the best by validation, attend to? In {profile.probes:,} test probes we "
-        f"took the {profile.k}-mer with the highest score on the training probes{most}, and compared the attention on "
-        f"it with the attention at the same place of the same probe shuffled. {claim.sentence()} {looks} "
-        f"{_describe_heads(profile)}{shown}"
-    )
+        f"took the {profile.k}-mer with the highest score on the training probes (most often `{commonest}`, in "
+        f"{count:,} of them), and compared the attention on it with the attention at the same place of the same probe "
+        "shuffled.",
+        claim_attention(profile).sentence(),
+        _describe_look(profile, count),
+        _describe_heads(profile),
+        "One training was looked at, that of the first seed, and the interval covers the probes alone.",
+        refer(figures, "profile", "attention", "it by position"),
+    ]
+    return " ".join(filter(None, said))
+
+
+def _describe_look(profile: AttentionProfile, count: int) -> str:
+    """Say where attention looks; of binding only where many probes share the commonest k-mer."""
+    lesson = claim_attention(profile).lesson
+    if count >= AGREED * profile.probes:
+        return {
+            "better": "The attention looks where the protein binds.",
+            "worse": "The attention looks away from where the protein binds.",
+            "no difference": "That the attention looks where the protein binds is not shown.",
+        }[lesson]
+    looks = {
+        "better": "The attention gathers on that k-mer.",
+        "worse": "The attention keeps off that k-mer.",
+        "no difference": "That the attention gathers on that k-mer is not shown.",
+    }[lesson]
+    return f"{looks} The k-mers agree too little to stand for the protein's site."
 
 
 def _describe_heads(profile: AttentionProfile) -> str:
@@ -214,14 +242,14 @@ def _describe_heads(profile: AttentionProfile) -> str:
     if len(profile.heads) < 2:
         return ""
     found = sorted(head.real.value for head in profile.heads)
-    return f"Its heads differ: from {found[0]:.2f} to {found[-1]:.2f} times uniform on the site. "
+    return f"Its heads differ: from {found[0]:.2f} to {found[-1]:.2f} times uniform on it."
 
 
 def _compare(base: str, variant: str, groups: Mapping[str, Sequence[Run]]) -> Claim:
     """Compare a variant with the network without attention."""
     kind, _, heads = variant.partition("-")
     expectation = EXPECTED[base, kind]
-    subject = f"{expectation.subject} ({heads} head{'s' if heads != '1' else ''})"
+    subject = f"{expectation.subject} ({count_things(heads, 'head')})"
     plain, runs = groups["none"], groups[variant]
     return Claim(
         replace(expectation, subject=subject),
@@ -251,17 +279,18 @@ def _describe_choice(base: str, variants: Mapping[str, Sequence[Run]]) -> str:
     heads = {
         kind: [name.partition("-")[2] for name in variants if name.startswith(f"{kind}-")] for kind in kinds
     }
-    tried = join_words([f"{join_words(heads[kind], 'and')} heads of `{kind}`" for kind in kinds], "and")
+    counts = [f"{count_things(join_words(heads[kind], 'and'), 'head')} of `{kind}`" for kind in kinds]
     return (
-        f"Attention is added to the {name_network(base)} with the settings chosen for it. "
-        f"{' '.join(_KINDS[kind] for kind in kinds)} We tried {tried}. {_compare_sizes(variants)} Padding is masked "
-        "out of every attention."
+        f"Attention is added to the {name_network(base)} with the settings that the search of question 2.1 chose for "
+        f"it, without attention; they were not tuned again. {' '.join(_KINDS[kind] for kind in kinds)} "
+        f"{_BESIDES[base]} We tried {join_words(counts, 'and')}. {_compare_sizes(variants)} Padding is masked out of "
+        "every attention."
     )
 
 
 def _write_variant(variant: str) -> str:
     kind, _, heads = variant.partition("-")
-    return f"`{kind}` with {heads} head{'s' if heads != '1' else ''}"
+    return f"`{kind}` with {count_things(heads, 'head')}"
 
 
 def _compare_sizes(variants: Mapping[str, Sequence[Run]]) -> str:
@@ -286,8 +315,8 @@ def _describe_result(
     said = [
         f"By validation we take {join_words([_write_variant(name) for name in chosen.values()], 'and')}.",
         *(claims[name].sentence() for name in chosen.values()),
-        f"All variants are in [#attention-results]. {refer(figures, 'effects', 'attention', 'the differences')}",
         refer(figures, "losses", "attention", "the losses with and without attention"),
+        f"All variants are in [#attention-results]. {refer(figures, 'effects', 'attention', 'the differences')}",
         *(claim.sentence() for claim in heads),
         describe_seeds([*claims.values(), *heads], "probes"),
     ]

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ribocyte.assignment.document import Section
-from ribocyte.assignment.phrases import join_words, write_score
+from ribocyte.assignment.phrases import count_things, join_words, write_score
 from ribocyte.assignment.questions.answer import Answer
 from ribocyte.assignment.questions.claims import (
     ACCURACY,
@@ -15,10 +15,22 @@ from ribocyte.assignment.questions.claims import (
     capitalise,
     describe_seeds,
     expect,
+    tell,
 )
 from ribocyte.assignment.questions.efficiency import describe_efficiency, describe_overfitting
-from ribocyte.assignment.questions.facts import any_simulated, best_run, refer, show_figures
-from ribocyte.assignment.questions.mechanism import describe_collapse, describe_gradients
+from ribocyte.assignment.questions.facts import (
+    CONSTANT,
+    any_simulated,
+    best_run,
+    count_answers,
+    refer,
+    show_figures,
+)
+from ribocyte.assignment.questions.mechanism import (
+    describe_collapse,
+    describe_gradients,
+    describe_gradients_briefly,
+)
 from ribocyte.assignment.questions.published import ASKED, tabulate_published_cells
 from ribocyte.assignment.questions.tables import tabulate_cells
 from ribocyte.learn.runs import Run
@@ -61,7 +73,11 @@ _HEALTH = (
     "misclassified cells alone), mean of the largest probability, and share of the commonest answer, which is 1 once a "
     "network has collapsed to one class."
 )
-_COSTS = "What the networks reach on the test cells, with 95 % intervals, against the time an epoch takes."
+_COSTS = (
+    "What the networks reach on the test cells, with 95 % intervals, against the time an epoch takes. Where one "
+    "network misses five times as much as another, the axis of accuracy stretches towards 1: it follows "
+    "log(1 − accuracy)."
+)
 
 
 def answer_pooling_and_softmax(
@@ -87,7 +103,7 @@ def answer_pooling_and_softmax(
     """
     runs = {name: runs[name] for name in CELL_RUNS if name in runs}
     claims = {
-        change: Claim(change, compare_groups([runs[first]], [runs[second]])["accuracy"], ACCURACY)
+        change: _compare(change, runs[first], runs[second])
         for change, first, second in _CHANGES
         if first in runs and second in runs
     }
@@ -104,7 +120,13 @@ def answer_pooling_and_softmax(
         subsections=tuple(parts),
     )
     found = [claims[change] for change in (POOLING_LOGITS, SOFTMAX_UNPOOLED) if change in claims]
-    return Answer(section, _write_headline(runs, found), tuple(claims.values()), _draw_lesson(claims))
+    untold = tuple(claim for claim in found if not claim.told)
+    return Answer(section, _write_headline(runs, found), tuple(claims.values()), _draw_lesson(claims), untold)
+
+
+def _compare(change: Expectation, first: Run, second: Run) -> Claim:
+    constant = all(count_answers(run).share >= CONSTANT for run in (first, second))
+    return Claim(change, compare_groups([first], [second])["accuracy"], ACCURACY, constant=constant)
 
 
 def _answer_softmax(runs: Mapping[str, Run], claim: Claim, figures: Mapping[str, Path]) -> Section:
@@ -129,18 +151,30 @@ def _answer_pooling(
 ) -> Section:
     simulated, changes = any_simulated(runs.values()), (POOLING_LOGITS, POOLING_SOFTMAX, SOFTMAX_POOLED)
     plain, pooled = runs["unpooled-logits"], runs["pooled-logits"]
+    cost = refer(figures, "costs", "cells", "what they reach for it")
+    paragraphs = (
+        f"{expect(changes, ACCURACY)} We expected pooling to be cheaper, too, since each maximum leaves a quarter of "
+        "the pixels.",
+        f"{' '.join(claims[change].sentence() for change in changes)} {describe_overfitting(plain, pooled)}",
+        _describe_pooled_softmax(runs, claims[SOFTMAX_POOLED]),
+        f"{describe_efficiency(plain, pooled)} {cost}",
+    )
     return Section(
         heading="Pooling (question 1.2)",
-        paragraphs=(
-            f"{expect(changes, ACCURACY)} We expected pooling to be cheaper, too, since each maximum "
-            "leaves a quarter of the pixels.",
-            f"{' '.join(claims[change].sentence() for change in changes)} "
-            f"{describe_overfitting(plain, pooled)}",
-            f"{describe_efficiency(plain, pooled)} {refer(figures, 'costs', 'cells', 'what they reach for it')}",
-        ),
+        paragraphs=tuple(filter(None, paragraphs)),
         figures=show_figures(figures, {"costs": _COSTS}, "cells", simulated),
         simulated=simulated,
     )
+
+
+def _describe_pooled_softmax(runs: Mapping[str, Run], claim: Claim) -> str:
+    """Say why the softmax does what it does to the pooled network, and whether a pooled network collapsed."""
+    logits, softmax = runs["pooled-logits"], runs["pooled-softmax"]
+    pooled = {"pooled-logits": logits, "pooled-softmax": softmax}
+    collapsed = {name: run for name, run in pooled.items() if count_answers(run).share >= CONSTANT}
+    said = [describe_gradients_briefly(logits, softmax, claim)]
+    said += [describe_collapse(collapsed)] if collapsed else []
+    return " ".join(filter(None, said))
 
 
 def _describe_training(runs: Mapping[str, Run]) -> str:
@@ -160,8 +194,8 @@ def _describe_training(runs: Mapping[str, Run]) -> str:
         f"{count} networks learn to name eight kinds of cell from {rows['train']:,} pictures: "
         f"convolutions of 32, 64 and 128 channels (3 × 3, each with a ReLU) and 256 dense units, {variants}. "
         f"{training['optimizer'].capitalize()} at {training['learning_rate']:g}, batches of {training['batch_size']}, "
-        f"cross-entropy, {epochs} epochs, the same seed and so the same order of batches; {rows['val']:,} pictures "
-        f"choose the epoch, {rows['test']:,} others test it.{less}"
+        f"cross-entropy, {count_things(epochs, 'epoch')}, the same seed and so the same order of batches; "
+        f"{rows['val']:,} pictures choose the epoch, {rows['test']:,} others test it.{less}"
     )
 
 
@@ -169,8 +203,12 @@ def _write_headline(runs: Mapping[str, Run], claims: list[Claim]) -> str:
     best = best_run(runs)
     value, interval = write_score(runs[best].scores["test"]["accuracy"], 1, 100)
     rows = runs[best].scores["rows"]["test"]
-    said = join_words([claim.brief() for claim in claims], "and")
-    return f"On {rows:,} blood cells, {said}; the best network by validation names {value} % rightly ({interval})."
+    said = join_words(tell(claims), "and")
+    found = f"{said}; the" if said else "the"
+    return (
+        f"On {rows:,} blood cells, {found} best network by validation names {value} % rightly (95 % interval "
+        f"{interval})."
+    )
 
 
 def _draw_lesson(claims: Mapping[Expectation, Claim]) -> str:

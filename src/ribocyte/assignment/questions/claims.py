@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from ribocyte.assignment.phrases import join_words, write_number, write_range
+from ribocyte.assignment.phrases import finer_digits, join_words, write_number, write_range
 from ribocyte.learn.evaluation import Difference
 
 Outcome = Literal["better", "worse", "no difference"]
@@ -51,17 +51,22 @@ class Measure:
         return write_number(self.scale * value, self.digits, sign)
 
     def write_difference(self, difference: Difference) -> str:
-        """Write a gain and its interval."""
-        gain = write_number(self.scale * difference.gain, self.digits, "+")
-        return f"{gain}{self.step}, {self.write_ends(difference)}"
+        """Write a gain and its interval; finer where the gain would else be written as zero."""
+        gain = self.scale * difference.gain
+        written = write_number(gain, finer_digits([gain], self.digits), "+")
+        return f"{written}{self.step}, {self.write_ends(difference)}"
+
+    def write_size(self, gain: float) -> str:
+        """Write how large a difference is, without its sign: ``0.012``, or ``less than 0.001``."""
+        least = 10.0**-self.digits
+        if 0 < self.scale * abs(gain) < 0.5 * least:
+            return f"less than {write_number(least, self.digits)}{self.step}"
+        return f"{self.write(abs(gain))}{self.step}"
 
     def write_ends(self, difference: Difference) -> str:
         """Write the interval of a gain; finer where a clear end would else be written as zero."""
         ends = (self.scale * difference.low, self.scale * difference.high)
-        digits = self.digits
-        while digits < self.digits + 2 and any(0 < abs(end) < 0.5 * 10**-digits for end in ends):
-            digits += 1
-        return f"95 % interval {write_range(*ends, digits, '+')}"
+        return f"95 % interval {write_range(*ends, finer_digits(ends, self.digits), '+')}"
 
 
 ACCURACY = Measure("test accuracy", 100.0, 1, " %", " points", 0.005)
@@ -105,18 +110,22 @@ class Claim:
         Of what.
     seeds : int
         Trainings of each network, the fewer of the two. With one, the interval does not hold what another
-        seed would change.
+        seed would change, and cannot show that there is no difference.
+    constant : bool
+        Whether both networks answer (nearly) always the same, right or wrong: then there is nothing to compare.
     """
 
     expectation: Expectation
     difference: Difference
     measure: Measure
     seeds: int = 1
+    constant: bool = False
 
     @property
     def defined(self) -> bool:
         """Whether there is a difference to judge: a constant prediction has no rank correlation."""
-        return not any(map(math.isnan, (self.difference.gain, self.difference.low, self.difference.high)))
+        numbers = (self.difference.gain, self.difference.low, self.difference.high)
+        return not self.constant and not any(map(math.isnan, numbers))
 
     @property
     def verdict(self) -> Outcome:
@@ -126,15 +135,25 @@ class Claim:
         return "better" if self.difference.low > 0 else "worse"
 
     @property
+    def little(self) -> bool:
+        """Whether the whole interval lies within what would not matter; one without any width says nothing."""
+        low, high = self.difference.low, self.difference.high
+        return self.defined and low < high and max(abs(low), abs(high)) <= self.measure.matters
+
+    @property
     def negligible(self) -> bool:
-        """Whether the whole interval lies within what would not matter."""
-        reach = max(abs(self.difference.low), abs(self.difference.high))
-        return self.defined and reach <= self.measure.matters
+        """Whether there is no difference worth having: `little`, and over the seeds too."""
+        return self.little and self.seeds > 1
+
+    @property
+    def told(self) -> bool:
+        """Whether anything was found out: a difference, or that there is none worth having."""
+        return self.negligible or self.verdict != "no difference"
 
     @property
     def lesson(self) -> Outcome:
         """What one would act on: the verdict, unless it is too little to matter."""
-        return "no difference" if self.negligible else self.verdict
+        return "no difference" if self.little else self.verdict
 
     @property
     def agreement(self) -> Agreement:
@@ -145,7 +164,7 @@ class Claim:
         if expected == "no difference":
             if self.negligible:
                 return "as expected"
-            return "cannot be told" if found == "no difference" else "not as expected"
+            return "cannot be told" if self.lesson == "no difference" else "not as expected"
         if found == expected:
             return "as expected"
         refuted = found == _OPPOSITE[expected] or self.negligible
@@ -155,7 +174,7 @@ class Claim:
         """Say what was found, with numbers and interval, as a clause without its full stop."""
         subject, measure, difference = self.expectation.subject, self.measure, self.difference
         if not self.defined:
-            return f"{subject} cannot be judged by {measure.name}, which a constant answer does not have"
+            return f"{subject} cannot be judged by {measure.name}, {self._why_undefined()}"
         said = (
             f"{subject} {_VERBS[self.verdict]} {measure.name} from {measure.write(difference.first)} to "
             f"{measure.write(difference.second)}{measure.unit} ({measure.write_difference(difference)})"
@@ -166,26 +185,40 @@ class Claim:
         """Say what was found and whether it was expected, in a whole sentence."""
         return f"{capitalise(self.finding())}{_AGREEMENTS[self.agreement]}."
 
-    def brief(self) -> str:
-        """Say what was found in few words, for an abstract: the change and its interval alone."""
-        subject, measure = self.expectation.subject, self.measure
-        if not self.defined:
-            return f"{subject} cannot be judged by {measure.name}"
-        ends = measure.write_ends(self.difference)
+    def brief(self, subject: str = "", again: bool = False) -> str:
+        """Say what was found in few words, for an abstract: the change and its interval alone.
+
+        Parameters
+        ----------
+        subject : str
+            What to call the change; as the expectation does where empty.
+        again : bool
+            Leave the score's name and "95 % interval" out: they have just been said.
+        """
+        subject, measure = subject or self.expectation.subject, self.measure
+        name = "it" if again else measure.name
+        if not self.told:
+            return f"whether {subject} changes {name} cannot be told"
+        ends = measure.write_ends(self.difference).removeprefix("95 % interval " if again else "")
         if self.negligible:
-            return f"{subject} changes {measure.name} too little to matter ({ends})"
-        if self.verdict == "no difference":
-            return f"whether {subject} changes {measure.name} cannot be told ({ends})"
-        gain = measure.write(abs(self.difference.gain))
-        return f"{subject} {_VERBS[self.verdict]} {measure.name} by {gain}{measure.step} ({ends})"
+            return f"{subject} changes {name} too little to matter ({ends})"
+        size = measure.write_size(self.difference.gain)
+        return f"{subject} {_VERBS[self.verdict]} {name} by {size} ({ends})"
 
     def _doubt(self) -> str:
+        least = f"we would act on {self.measure.write(self.measure.matters)}{self.measure.step}"
         if self.negligible:
-            least = f"{self.measure.write(self.measure.matters)}{self.measure.step}"
-            return f"too little to matter (we would act on {least})"
-        if self.verdict == "no difference":
-            return "no difference that these data can tell"
-        return ""
+            return f"too little to matter ({least})"
+        if self.verdict != "no difference":
+            return f"too little to act on ({least})" if self.little else ""
+        if self.difference.low == self.difference.high:
+            return "the same in every resample, which tells nothing of other data"
+        return "no difference that these data can tell"
+
+    def _why_undefined(self) -> str:
+        if self.constant:
+            return "since both networks answer always, or nearly always, the same"
+        return "which a constant answer does not have"
 
 
 _AGREEMENTS: dict[Agreement, str] = {
@@ -198,6 +231,25 @@ _AGREEMENTS: dict[Agreement, str] = {
 def expect(expectations: Sequence[Expectation], measure: Measure) -> str:
     """Say several expectations one after the other."""
     return " ".join(expectation.sentence(measure) for expectation in expectations)
+
+
+def tell(claims: Sequence[Claim]) -> list[str]:
+    """Say briefly what was found out, by one score; what cannot be told is left to `list_untold`."""
+    told = [claim for claim in claims if claim.told]
+    return [claim.brief(again=claim is not told[0]) for claim in told]
+
+
+def list_untold(claims: Sequence[Claim]) -> str:
+    """Name in one sentence all changes whose effect cannot be told, by what they were judged by; empty without any."""
+    subjects: dict[str, list[str]] = {}
+    for claim in claims:
+        if not claim.told:
+            subjects.setdefault(claim.measure.name, []).append(claim.expectation.subject)
+    parts = [
+        f"{measure}{' with' if at else ' changes with'} {join_words(changed, 'or')}"
+        for at, (measure, changed) in enumerate(subjects.items())
+    ]
+    return f"Whether {join_words(parts, 'or')} cannot be told." if parts else ""
 
 
 def count_agreements(claims: Sequence[Claim]) -> str:

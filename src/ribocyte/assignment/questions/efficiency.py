@@ -10,6 +10,7 @@ import polars as pl
 from ribocyte.assignment.phrases import (
     join_words,
     write_count,
+    write_end,
     write_ratio,
     write_seconds,
 )
@@ -56,11 +57,13 @@ def time_to_reach(run: Run) -> float | None:
 
 def describe_overfitting(plain: Run, pooled: Run) -> str:
     """Say where the validation loss of both was lowest, and how far it rose from there."""
-    found = {name: _rise(run.history) for name, run in (("without", plain), ("with", pooled))}
+    runs = {"without": plain, "with": pooled}
+    found = {name: _rise(run.history) for name, run in runs.items()}
     if any(math.isnan(rise) for _, rise in found.values()):
         return ""
     said = [
-        f"{name} pooling in epoch {epoch}, and ends {f'{rise:.1f} times as high' if rise >= 1.05 else 'as low'}"
+        f"{name} pooling in epoch {epoch} of {runs[name].history.height} "
+        f"({write_end(rise, runs[name].history.height, epoch)})"
         for name, (epoch, rise) in found.items()
     ]
     over = [f"{name} pooling" for name, (_, rise) in found.items() if rise >= OVERFITTED]
@@ -69,7 +72,10 @@ def describe_overfitting(plain: Run, pooled: Run) -> str:
         1: f"{''.join(over)} the network overfits",
         2: "both networks overfit",
     }[len(over)]
-    return f"On logits the validation loss is lowest {said[0]}; {said[1]}: {verdict}."
+    return (
+        f"On logits the validation loss is lowest {join_words(said, 'and')}: {verdict}, if a rise by "
+        f"{100 * (OVERFITTED - 1):.0f} % is called so."
+    )
 
 
 def _describe_time(plain: Run, pooled: Run) -> str:

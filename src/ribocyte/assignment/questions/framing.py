@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ribocyte.assignment.document import Section
-from ribocyte.assignment.phrases import join_words, write_seconds
+from ribocyte.assignment.phrases import count_things, join_words, write_seconds
 from ribocyte.assignment.questions.answer import Answer
-from ribocyte.assignment.questions.claims import count_agreements
+from ribocyte.assignment.questions.claims import count_agreements, list_untold
 from ribocyte.assignment.questions.facts import name_protein
 from ribocyte.learn.runs import Run
 from ribocyte.learn.searches import Search
@@ -89,6 +89,7 @@ def _write_abstract(answers: Sequence[Answer], cells: Sequence[Run], rna: Sequen
         else ""
     )
     parts = [answer.headline for answer in answers]
+    parts.append(list_untold([claim for answer in answers for claim in answer.untold]))
     parts += [_name_substitute(rna[0], instead)] if rna else []
     parts += [_judge_expectations(answers)] if any(answer.claims for answer in answers) else []
     return f"{warning}{' '.join(filter(None, parts))}"
@@ -155,18 +156,16 @@ def _describe_size(cells: Sequence[Run], rna: Sequence[Run], searches: Sequence[
     """Say how much was trained, in epochs, seeds and time."""
     said = []
     if cells:
-        said.append(
-            f"{len(cells)} cell networks ({_span([run.scores['epochs'] for run in cells])} epochs, one seed)"
-        )
+        said.append(f"{count_things(len(cells), 'cell network')} ({_count_epochs(cells)}, one seed)")
     if rna:
         seeds = len({run.scores["seed"] for run in rna})
-        epochs = _span([run.scores["epochs"] for run in rna])
-        said.append(f"{len(rna)} RNA networks ({epochs} epochs, {seeds} seed{'s' if seeds > 1 else ''})")
+        trained = f"{_count_epochs(rna)}, {count_things(seeds, 'seed')}"
+        said.append(f"{count_things(len(rna), 'RNA network')} ({trained})")
     seconds = sum(float(run.scores["cost"]["seconds"]) for run in (*cells, *rna))
     tried = [search.trials for search in searches]
     if tried:
         seconds += sum(float(trials["seconds"].sum()) for trials in tried)
-        said.append(f"{sum(trials.height for trials in tried)} trials of settings")
+        said.append(f"{count_things(sum(trials.height for trials in tried), 'trial')} of settings")
     return f"Behind these pages are {join_words(said, 'and')}: {write_seconds(seconds)} of training in all."
 
 
@@ -190,6 +189,7 @@ def _once(runs: Sequence[Run]) -> list[Run]:
     return list({run.path.resolve(): run for run in runs}.values())
 
 
-def _span(numbers: Sequence[int]) -> str:
-    low, high = min(numbers), max(numbers)
-    return str(low) if low == high else f"{low} to {high}"
+def _count_epochs(runs: Sequence[Run]) -> str:
+    epochs = [run.scores["epochs"] for run in runs]
+    low, high = min(epochs), max(epochs)
+    return count_things(low if low == high else f"{low} to {high}", "epoch")

@@ -33,10 +33,7 @@ def answer_many_proteins() -> Answer:
             "recognising the family, and fail on a new one.",
         ),
     )
-    headline = (
-        "For many proteins at once we design a two-tower network and say how it would have to be tested; that part is "
-        "not measured."
-    )
+    headline = "For many proteins at once a two-tower network is designed, but not measured."
     return Answer(section, headline)
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from ribocyte import catalog, pipeline
 from ribocyte.assignment.document import FigureBlock, Section, TableBlock
 from ribocyte.assignment.phrases import (
+    count_things,
     describe_effect,
     join_words,
     write_count,
@@ -178,8 +179,9 @@ def _describe_cell_training(run: Run) -> str:
         f"The assignment's network, three convolutions and two dense layers, learns from {rows['train']:,} pictures "
         f"to name eight kinds of cell: with and without a 2 × 2 maximum after each convolution, and with and without "
         f"a softmax in front of the cross-entropy, which takes one of its own. {training['optimizer'].capitalize()} "
-        f"at {training['learning_rate']:g}, batches of {training['batch_size']}, {training['epochs']} epochs; the "
-        f"epoch with the best accuracy on {rows['val']:,} validation pictures is tested on {rows['test']:,} others."
+        f"at {training['learning_rate']:g}, batches of {training['batch_size']}, "
+        f"{count_things(training['epochs'], 'epoch')}; the epoch with the best accuracy on {rows['val']:,} validation "
+        f"pictures is tested on {rows['test']:,} others."
     )
 
 
@@ -227,14 +229,15 @@ def _describe_collapse(answers: Mapping[str, Answers]) -> str:
 def _warn_of_miniature(run: Run) -> str:
     scores = run.scores
     return (
-        f"All this holds for {scores['epochs']} epochs on {scores['rows']['train']:,} drawn cells. Photographs and 200 "
-        "epochs may say otherwise."
+        f"All this holds for {count_things(scores['epochs'], 'epoch')} on {scores['rows']['train']:,} drawn cells. "
+        "Photographs and 200 epochs may say otherwise."
     )
 
 
 def _describe_rna_training(runs: Mapping[str, Run]) -> str:
     run = next(iter(runs.values()))
-    scores, rows, epochs = run.scores, run.scores["rows"], run.recipe["training"]["epochs"]
+    scores, rows = run.scores, run.scores["rows"]
+    epochs = count_things(run.recipe["training"]["epochs"], "epoch")
     networks = "; ".join(
         f"`{name}`: {catalog.NETWORKS[run.recipe['model']['kind']].about}" for name, run in runs.items()
     )
@@ -242,7 +245,7 @@ def _describe_rna_training(runs: Mapping[str, Run]) -> str:
     why = "" if judge == "spearman" else ": most probes hold no site, and their ranks are noise"
     return (
         f"Two networks learn `{scores['outputs'][0]}` from {rows['train']:,} probes of an RNAcompete array's Set A "
-        f"in {epochs} epochs, under the protocol `{scores['protocol']}`; {rows['val']:,} others validate, the "
+        f"in {epochs}, under the protocol `{scores['protocol']}`; {rows['val']:,} others validate, the "
         f"{rows['test']:,} probes of Set B test. {networks}. The epoch kept has the best validation "
         f"{judge.capitalize()}{why}."
     )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ribocyte.assignment.document import Section
-from ribocyte.assignment.phrases import join_words
+from ribocyte.assignment.phrases import join_words, write_end
 from ribocyte.assignment.questions.answer import Answer
 from ribocyte.assignment.questions.claims import (
     SPEARMAN,
@@ -84,7 +84,7 @@ _RESULTS = (
     "probes. The difference is paired: the same probes in every resample. Parameters, and median time of an epoch with "
     "its scoring."
 )
-_LOSSES = {"mse": "the squared error", "huber": "Huber's", "log-cosh": "log-cosh"}
+_LOSSES = {"mse": "the squared error", "huber": "Huber's loss", "log-cosh": "log-cosh"}
 _CAPTIONS = {
     "trials": "The searches, trial by trial: validation score of each, and of the best so far.",
     "importance": "Share of the validation score's variance that each setting explains (fANOVA over complete trials).",
@@ -123,10 +123,14 @@ def answer_two_networks(
     expected = [claim.expectation for claim in claims.values()]
     paragraphs = (
         " ".join(ARCHITECTURES[kind].choice for kind in tuned if kind in ARCHITECTURES),
+        describe_objectives(groups),
         describe_tuning(searches, names, figures),
         expect(expected, SPEARMAN),
         f"{_describe_result(groups, scores, claims, figures)} [#probes-published] gives what others reached.",
     )
+    shown = {
+        name: path for name, path in figures.items() if any(f"[#networks-{name}]" in p for p in paragraphs)
+    }
     ranked = {name: found["spearman"] for name, found in scores.items()}
     section = Section(
         heading="Two architectures (question 2.1)",
@@ -136,12 +140,13 @@ def answer_two_networks(
             tabulate_groups(groups, scores, claims, _RESULTS, "networks-results"),
             tabulate_published_probes(groups, ranked, ("CNN", "BiLSTM")),
         ),
-        figures=show_figures(figures, _write_captions(groups), "networks", simulated),
+        figures=show_figures(shown, _write_captions(groups), "networks", simulated),
         simulated=simulated,
     )
     first, *_ = groups
     headline, lesson = _write_headline(groups[first][0], scores, claims), _draw_lesson(first, claims)
-    return Answer(section, headline, tuple(claims.values()), lesson)
+    untold = tuple(claim for claim in claims.values() if not claim.told)
+    return Answer(section, headline, tuple(claims.values()), lesson, untold)
 
 
 def _write_captions(groups: Mapping[str, Sequence[Run]]) -> dict[str, str]:
@@ -172,22 +177,38 @@ def expect_of(first: str, second: str) -> Expectation:
     return Expectation(subject, "worse", f"of the {one.name} we thought that {one.strength}")
 
 
+def describe_objectives(groups: Mapping[str, Sequence[Run]]) -> str:
+    """Say which networks minimise another loss than the assignment asks for; nothing where none does."""
+    losses = {name: str(runs[0].recipe["objective"]["loss"]) for name, runs in groups.items()}
+    others = dict.fromkeys(loss for loss in losses.values() if loss != "mse")
+    if not others:
+        return ""
+    said = []
+    for loss in others:
+        names = [f"the {name}" for name, found in losses.items() if found == loss]
+        verb = "minimises" if len(names) == 1 else "minimise"
+        said.append(f"{join_words(names, 'and')} {verb} {_LOSSES[loss]} in its place")
+    asked = [f"the {name}" for name, loss in losses.items() if loss == "mse"]
+    verb = "minimises" if len(asked) == 1 else "minimise"
+    kept = f", and {join_words(asked, 'and')} {verb} it" if asked else ""
+    return f"The assignment asks for the masked mean squared error{kept}; {join_words(said, 'and')}, masked alike."
+
+
 def describe_losses(groups: Mapping[str, Sequence[Run]]) -> str:
     """Say in which epoch the validation loss was lowest, on average over the seeds, and how it ended."""
     said = []
     for name, runs in groups.items():
-        lows, ends = [], []
+        lows, ends, epochs = [], [], runs[0].history.height
         for run in runs:
             losses = run.history["val_loss"].fill_nan(None)
             lowest = losses.arg_min()
             if lowest is None or losses[-1] is None:
                 break
             lows.append(lowest + 1)
-            ends.append(losses[-1] / losses[lowest] - 1)
+            ends.append(losses[-1] / losses[lowest])
         if len(lows) == len(runs):
-            rise = 100 * sum(ends) / len(ends)
-            ended = f"ends {rise:.0f} % higher" if rise >= 1 else "stays as low"
-            said.append(f"{sum(lows) / len(lows):.0f} of {runs[0].history.height} ({name}; {ended})")
+            ended = write_end(sum(ends) / len(ends), epochs, min(lows))  # falling, if in every run
+            said.append(f"{sum(lows) / len(lows):.0f} of {epochs} ({name}; {ended})")
     listed = join_words(said, "and")
     return f"On average over seeds the validation loss is lowest in epoch {listed}." if said else ""
 
@@ -217,18 +238,19 @@ def _describe_result(
     said = [f"Test Spearman ([#networks-results]) is {join_words(reached, 'and')}."]
     said += [claim.sentence() for claim in claims.values()]
     said += [describe_seeds(list(claims.values()), "probes")] if claims else []
-    return " ".join(
-        [*said, f"{describe_losses(groups)} {refer(figures, 'losses', 'networks', 'both losses')}"]
-    )
+    said += [describe_losses(groups), refer(figures, "losses", "networks", "both losses")]
+    return " ".join(filter(None, said))
 
 
 def _write_headline(run: Run, scores: Mapping[str, Mapping[str, Score]], claims: Mapping[str, Claim]) -> str:
     name, found = next(iter(scores.items()))
+    interval = write_interval(found["spearman"]).replace("(", "(95 % interval ")
     said = [
         f"for {name_protein(run)} and {run.scores['rows']['test']:,} RNA probes, the {name} reaches a test Spearman of "
-        f"{write_interval(found['spearman'])}",
-        *(claim.brief() for claim in claims.values()),
+        f"{interval}",
     ]
+    told = [claim.brief(f"the {other}", again=True) for other, claim in claims.items() if claim.told]
+    said += [f"in its place {join_words(told, 'and')}"] if told else []
     return f"{capitalise('; '.join(said))}."
 
 

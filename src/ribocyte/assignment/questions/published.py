@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from ribocyte.assignment.document import TableBlock
-from ribocyte.assignment.phrases import join_words, write_number, write_score
+from ribocyte.assignment.phrases import count_things, join_words, write_number, write_score
 from ribocyte.assignment.questions.facts import any_simulated
 from ribocyte.assignment.questions.tables import as_values
 from ribocyte.assignment.references import Published, find_published
@@ -120,7 +120,7 @@ def _why_cells_differ(run: Run, official: bool) -> str:
     if not official:
         return "our split of the pictures is not the official one"
     if scores["epochs"] < ASKED:
-        return f"ours were trained for {scores['epochs']} epochs"
+        return f"ours were trained for {count_things(scores['epochs'], 'epoch')}"
     return ""
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ribocyte.assignment.document import TableBlock
-from ribocyte.assignment.phrases import join_words, write_seconds, write_short
+from ribocyte.assignment.phrases import count_things, join_words, write_seconds, write_short
 from ribocyte.assignment.questions.claims import capitalise
 from ribocyte.assignment.questions.facts import refer
 from ribocyte.learn.searches import Search
@@ -34,14 +34,16 @@ def describe_tuning(
     searched = {kind: search for kind, search in searches.items() if kind in names and _complete(search)}
     said = []
     if searched:
-        first = next(iter(searched.values()))
-        tuning = first.tuning
+        tunings = {names[kind]: search.tuning for kind, search in searched.items()}
+        startup = _write_each({name: tuning.startup for name, tuning in tunings.items()}, "trial")
+        warmup = _write_each({name: tuning.warmup for name, tuning in tunings.items()}, "epoch")
+        metrics = dict.fromkeys(search.metric.capitalize() for search in searched.values())
         counts = [_count_trials(names[kind], search) for kind, search in searched.items()]
         said += [
-            "Settings were searched with Optuna [@akiba2019] by a Parzen estimator, TPE [@bergstra2011]: the first "
-            f"{tuning.startup} trials are the recipe's own settings and random ones, the others learn from these. "
-            f"A trial whose best validation {first.metric.capitalize()} falls behind the median of the others is "
-            f"stopped, after {tuning.warmup} epochs at the earliest. The test split was never handed to a search.",
+            "Settings were searched with Optuna [@akiba2019] by a Parzen estimator, TPE [@bergstra2011]: the "
+            f"recipe's own settings and random ones come first ({startup}), the others learn from these. "
+            f"A trial whose best validation {join_words(list(metrics), 'or')} falls behind the median of the others is "
+            f"stopped, after {warmup} at the earliest. The test split was never handed to a search.",
             f"{capitalise(join_words(counts, 'and'))}. [#networks-settings] gives ranges, scales and choices.",
             refer(figures, "trials", "networks", "the trials"),
         ]
@@ -73,11 +75,14 @@ def tabulate_settings(searches: Mapping[str, Search], names: Mapping[str, str]) 
             for kind, search in searched.items()
         ]
         rows.append((f"`{key}`", told.replace(" | ", ", "), *cells))
+    explained = "; in parentheses, the share of the score's variance that the setting explains"
+    if not any(shares.values()):
+        explained = ""
     table = TableBlock(
         ("setting", "range", *(names[kind] for kind in searched)),
         tuple(rows),
         "What was tuned, between what ends (linear where nothing is said) or among which choices, and what the "
-        "validation split chose; in parentheses, the share of the score's variance that the setting explains.",
+        f"validation split chose{explained}.",
         any(search.simulated for search in searched.values()),
         wide=len(searched) > 1,
         label="networks-settings",
@@ -99,22 +104,43 @@ def _count_trials(name: str, search: Search) -> str:
         if state in states
     ]
     what = f" ({join_words(ends, 'and')})" if ends else ""
-    return f"the {name} had {len(states)} trials{what} in {write_seconds(float(trials['seconds'].sum()))}"
+    seconds = write_seconds(float(trials["seconds"].sum()))
+    return f"the {name} had {count_things(len(states), 'trial')}{what} in {seconds}"
 
 
 def _describe_importance(
     searched: Mapping[str, Search], names: Mapping[str, str], figures: Mapping[str, Path]
 ) -> str:
-    said = []
+    said, silent = [], []
     for kind, search in searched.items():
         most = [(key, share) for key, share in search.importance().items() if share > 0][:_IMPORTANT]
         if most:
             listed = join_words([f"`{key}` ({100 * share:.0f} %)" for key, share in most], "and")
             said.append(f"for the {names[kind]} by {listed}")
-    if not said:
-        return "With so few complete trials nothing can be said of which settings matter."
-    where = refer(figures, "importance", "networks", "the others")
-    return f"The validation score is explained most {join_words(said, 'and')}. {where}"
+        else:
+            silent.append(f"the {names[kind]}")
+    parts = []
+    if said:
+        where = refer(figures, "importance", "networks", "the others")
+        parts += [f"The validation score is explained most {join_words(said, 'and')}.", where]
+    if silent:
+        parts.append(
+            f"For {join_words(silent, 'and')} too few trials ran to their end, or differed, to say which settings "
+            "matter."
+        )
+    return " ".join(filter(None, parts))
+
+
+def _write_each(numbers: Mapping[str, int], noun: str) -> str:
+    """Write one number where it is the same for all, else each with the names it holds for."""
+    names: dict[int, list[str]] = {}
+    for name, number in numbers.items():
+        names.setdefault(number, []).append(name)
+    if len(names) == 1:
+        return count_things(next(iter(names)), noun)
+    return count_things(
+        join_words([f"{number} ({', '.join(held)})" for number, held in sorted(names.items())], "or"), noun
+    )
 
 
 def _write_chosen(value: Any, share: float | None) -> str:
