@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ribocyte.assignment.plan import plan_jobs
+from ribocyte.assignment.plan import choose_length, plan_jobs
 from ribocyte.assignment.reproduce import write_command
 from ribocyte.assignment.simulation import simulate_data
 from ribocyte.assignment.study import NETWORKS, QUESTIONS, SIZES, Size, StudyConfig, begin_study
@@ -168,3 +168,8 @@ def test_the_command_that_repeats_a_study_is_written_in_full(amount: str) -> Non
     assert "--set 'assay.lengths=[30, 35]'" in write_command(lengths)
     other = replace(config, size=replace(config.size, trials=7, smear=replace(config.size.smear, train=99)))
     assert "--set trials=7 --set smear.train=99 --simulated" in write_command(other)
+
+
+@pytest.mark.parametrize(("probes", "k"), [(96_000, 7), (24_000, 7), (3_000, 6), (500, 4), (5, 1), (0, 1)])
+def test_kmers_are_as_long_as_probes_allow(probes: int, k: int) -> None:
+    assert choose_length(probes) == k

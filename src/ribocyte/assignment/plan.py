@@ -26,8 +26,10 @@ from ribocyte.tuning import Search, chosen_recipe, tune
 
 Report = Callable[[Progress], None]
 Stop = Callable[[], bool]
-K = 7
-"""Length of the k-mers that find a probe's strongest site, as RNAcompete reports them."""
+LONGEST = 7
+"""Length of the k-mers that find a probe's strongest site, as RNAcompete reports them, where probes are many."""
+WITNESSES = 16
+"""Probes that should hold each k-mer, on average: the score of fewer is noise."""
 
 
 def plan_jobs(study: Study, questions: Sequence[str]) -> list[Job]:
@@ -64,6 +66,12 @@ def has_profile(path: Path) -> bool:
     except (OSError, ValueError, KeyError, TypeError):
         return False
     return True
+
+
+def choose_length(probes: int, windows: int = 30) -> int:
+    """Choose how long k-mers may be so that each is held by enough probes, at about `windows` a probe."""
+    fitting = [k for k in range(1, LONGEST + 1) if probes * windows / 4**k >= WITNESSES]
+    return max(fitting, default=1)
 
 
 def _slowness(kind: str) -> int:
@@ -148,8 +156,9 @@ def _profile_job(study: Study) -> Job:
         run = variants[best_variant(variants)][0]
         model = catalog.Predictor.load(run.path)
         splits = catalog.load_data(model.recipe, study.data)
-        scores = score_kmers(splits.train.inputs.numpy(), splits.train.targets[:, 0].numpy(), K)
-        profile = attention_profile(model, splits.test.inputs, scores, K)
+        k = choose_length(len(splits.train))
+        scores = score_kmers(splits.train.inputs.numpy(), splits.train.targets[:, 0].numpy(), k)
+        profile = attention_profile(model, splits.test.inputs, scores, k)
         write_text(study.profile, json.dumps(profile.as_json()) + "\n")
 
     return Job("attention/profile", partial(has_profile, study.profile), work, needs)
