@@ -104,7 +104,10 @@ def test_a_search_is_described_and_its_choices_tabulated(tmp_path: Path, search:
     if pruned := states.count("pruned"):
         assert f"{pruned} stopped early" in said
     assert "The test split was never handed to a search." in said
-    assert "The BiLSTM was not tuned: `ribocyte tune rna/bilstm --out search/rna-bilstm` does it." in said
+    assert (
+        "No search of the BiLSTM is at hand: `ribocyte tune rna/bilstm --out search/rna-bilstm` makes one."
+        in said
+    )
     table = answer.section.tables[0]
     assert table.label == "networks-settings"
     rows = {row[0]: row for row in table.rows}
@@ -117,7 +120,7 @@ def test_a_search_is_described_and_its_choices_tabulated(tmp_path: Path, search:
 def test_a_search_without_a_complete_trial_counts_as_none(tmp_path: Path) -> None:
     begun = Search.create(tmp_path / "begun", searching.definition())
     answer = answer_two_networks({"rna-cnn": begun}, tuned(tmp_path, {"rna-cnn": 1.0}, 1), {})
-    assert "The CNN was not tuned" in words(answer)
+    assert "No search of the CNN is at hand" in words(answer)
     assert "networks-settings" not in [table.label for table in answer.section.tables]
     assert answer.claims == ()
 

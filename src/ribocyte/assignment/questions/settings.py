@@ -50,9 +50,8 @@ def describe_tuning(
         said.append(_describe_importance(searched, names, figures))
     missing = {kind: name for kind, name in names.items() if kind not in searched}
     for kind, name in missing.items():
-        said.append(
-            f"The {name} was not tuned: `ribocyte tune rna/{kind.removeprefix('rna-')} --out search/{kind}` does it."
-        )
+        command = f"ribocyte tune rna/{kind.removeprefix('rna-')} --out search/{kind}"
+        said.append(f"No search of the {name} is at hand: `{command}` makes one.")
     return " ".join(filter(None, said))
 
 
