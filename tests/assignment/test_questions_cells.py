@@ -11,8 +11,8 @@ from typing import Any
 import crafted
 import pytest
 
-from ribocyte.assignment.document import Section
 from ribocyte.assignment.questions import CELL_RUNS, Answer, answer_pooling_and_softmax
+from ribocyte.documents.document import Section
 from ribocyte.errors import RunError
 from ribocyte.learn.runs import Run
 

@@ -9,7 +9,6 @@ import crafted
 import pytest
 
 import searching
-from ribocyte.assignment.document import Document, Section, number_document
 from ribocyte.assignment.questions import (
     CELL_RUNS,
     Answer,
@@ -20,6 +19,7 @@ from ribocyte.assignment.questions import (
     frame_answers,
 )
 from ribocyte.assignment.references import REFERENCES
+from ribocyte.documents.document import Document, Section, number_document
 from ribocyte.learn.runs import Run
 from ribocyte.learn.searches import Search
 

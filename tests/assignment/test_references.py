@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import re
 
-from ribocyte.assignment.document import Document, number_document
 from ribocyte.assignment.references import CELL_NETWORKS, PUBLISHED, REFERENCES, find_published
+from ribocyte.documents.document import Document, number_document
 
 
 def test_every_work_can_be_cited_and_is_described() -> None:

@@ -11,10 +11,10 @@ import torch
 from scipy.stats import spearmanr
 
 from ribocyte import catalog
-from ribocyte.assignment.document import Document, Section
 from ribocyte.assignment.report import report_runs
-from ribocyte.assignment.text import as_words
-from ribocyte.assignment.writing import write_document
+from ribocyte.documents.document import Document, Section
+from ribocyte.documents.text import as_words
+from ribocyte.documents.writing import write_document
 from ribocyte.errors import RequestError, RunError
 from ribocyte.learn import evaluation, plots
 from ribocyte.learn.runs import Run

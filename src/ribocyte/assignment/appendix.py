@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from ribocyte.assignment.document import Section, TableBlock
 from ribocyte.assignment.phrases import write_number
-from ribocyte.assignment.text import as_code
+from ribocyte.documents.document import Section, TableBlock
+from ribocyte.documents.text import as_code
 from ribocyte.errors import RunError
 from ribocyte.learn.runs import Run
 

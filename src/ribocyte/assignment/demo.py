@@ -22,10 +22,10 @@ import torch
 
 from ribocyte import catalog, pipeline
 from ribocyte.assignment.demo_page import compose_page, summarise
-from ribocyte.assignment.page import render_page
 from ribocyte.assignment.questions import CELL_RUNS, answer_cells, answer_rna, best_run
 from ribocyte.assignment.simulation import PROTEIN, read_json, simulate_data
 from ribocyte.cells.smear import SmearConfig
+from ribocyte.documents.page import render_page
 from ribocyte.errors import InterruptedRunError, RunError
 from ribocyte.files import atomic_write, write_text
 from ribocyte.learn import evaluation

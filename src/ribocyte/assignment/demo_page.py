@@ -8,9 +8,9 @@ from pathlib import Path
 
 import torch
 
-from ribocyte.assignment.document import Document, Section, TableBlock
 from ribocyte.assignment.phrases import join_words, write_device, write_number, write_score
 from ribocyte.assignment.questions import CELL_RUNS, best_run
+from ribocyte.documents.document import Document, Section, TableBlock
 from ribocyte.learn.runs import Run
 from ribocyte.rna.affinities import AffinityRanking
 from ribocyte.version import VERSION

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ribocyte import comparisons
-from ribocyte.assignment.text import as_code
+from ribocyte.documents.text import as_code
 from ribocyte.errors import RunError
 from ribocyte.learn import evaluation
 from ribocyte.learn.objectives import LOWER_IS_BETTER

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from ribocyte.assignment.document import Reference
+from ribocyte.documents.document import Reference
 
 Task = Literal["bloodmnist", "rbfox1", "rnacompete"]
 

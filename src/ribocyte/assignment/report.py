@@ -10,7 +10,6 @@ import torch
 
 from ribocyte import comparisons
 from ribocyte.assignment.appendix import list_recipes
-from ribocyte.assignment.document import Document, Section
 from ribocyte.assignment.groups import Group, gather_groups
 from ribocyte.assignment.phrases import describe_effect, join_words, write_device, write_seconds
 from ribocyte.assignment.references import REFERENCES
@@ -27,7 +26,8 @@ from ribocyte.assignment.report_blocks import (
     tabulate_scores,
     write_metric,
 )
-from ribocyte.assignment.text import as_code
+from ribocyte.documents.document import Document, Section
+from ribocyte.documents.text import as_code
 from ribocyte.learn.runs import Run
 from ribocyte.version import VERSION
 

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from ribocyte import catalog
-from ribocyte.assignment.document import FigureBlock, TableBlock
 from ribocyte.assignment.groups import Group, read_validation
 from ribocyte.assignment.phrases import write_count, write_number, write_range, write_score
-from ribocyte.assignment.text import as_code
+from ribocyte.documents.document import FigureBlock, TableBlock
+from ribocyte.documents.text import as_code
 from ribocyte.learn import plots
 from ribocyte.learn.evaluation import Difference
 

@@ -12,8 +12,6 @@ from typing import Any
 import torch
 
 from ribocyte.assignment.appendix import list_recipes, list_trainings
-from ribocyte.assignment.article import Pages
-from ribocyte.assignment.document import Document, Section
 from ribocyte.assignment.drawing import draw_attention, draw_cells, draw_networks
 from ribocyte.assignment.phrases import join_words, write_device, write_seconds
 from ribocyte.assignment.plan import read_profile
@@ -29,8 +27,10 @@ from ribocyte.assignment.questions import (
 from ribocyte.assignment.questions.attention import choose_variants
 from ribocyte.assignment.references import REFERENCES
 from ribocyte.assignment.study import NETWORKS, QUESTIONS, SIMULATED, SIZES, Study, StudyConfig
-from ribocyte.assignment.writing import write_document
 from ribocyte.cells import bloodmnist
+from ribocyte.documents.article import Pages
+from ribocyte.documents.document import Document, Section
+from ribocyte.documents.writing import write_document
 from ribocyte.files import find
 from ribocyte.learn.recipe import as_table
 from ribocyte.learn.runs import Run

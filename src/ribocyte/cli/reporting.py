@@ -36,7 +36,7 @@ def report(
     import tempfile
 
     from ribocyte.assignment.report import report_runs
-    from ribocyte.assignment.writing import check_ending, write_document
+    from ribocyte.documents.writing import check_ending, write_document
     from ribocyte.learn.runs import Run
 
     check_ending(out)  # before anything is compared

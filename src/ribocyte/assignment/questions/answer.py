@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ribocyte.assignment.document import Section
 from ribocyte.assignment.questions.claims import Claim
+from ribocyte.documents.document import Section
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from ribocyte.assignment.document import Section, TableBlock
 from ribocyte.assignment.phrases import count_things, join_words, write_short
 from ribocyte.assignment.questions.answer import Answer
 from ribocyte.assignment.questions.claims import (
@@ -24,6 +23,7 @@ from ribocyte.assignment.questions.facts import any_simulated, refer, show_figur
 from ribocyte.assignment.questions.networks import name_network
 from ribocyte.assignment.questions.published import tabulate_published_probes
 from ribocyte.assignment.questions.tables import tabulate_groups
+from ribocyte.documents.document import Section, TableBlock
 from ribocyte.learn.evaluation import Difference
 from ribocyte.learn.runs import Run
 from ribocyte.pipeline import compare_groups, score_group

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from ribocyte.assignment.document import Section
 from ribocyte.assignment.phrases import count_things, join_words, write_score
 from ribocyte.assignment.questions.answer import Answer
 from ribocyte.assignment.questions.claims import (
@@ -33,6 +32,7 @@ from ribocyte.assignment.questions.mechanism import (
 )
 from ribocyte.assignment.questions.published import ASKED, tabulate_published_cells
 from ribocyte.assignment.questions.tables import tabulate_cells
+from ribocyte.documents.document import Section
 from ribocyte.learn.runs import Run
 from ribocyte.pipeline import compare_groups
 

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from ribocyte.assignment._figures import read_svg
-from ribocyte.assignment.document import FigureBlock
+from ribocyte.documents._figures import read_svg
+from ribocyte.documents.document import FigureBlock
 from ribocyte.learn.evaluation import from_prediction_table
 from ribocyte.learn.runs import Run
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ribocyte.assignment.document import Section
 from ribocyte.assignment.phrases import count_things, join_words, write_seconds
 from ribocyte.assignment.questions.answer import Answer
 from ribocyte.assignment.questions.claims import count_agreements, list_untold
 from ribocyte.assignment.questions.facts import name_protein
+from ribocyte.documents.document import Section
 from ribocyte.learn.runs import Run
 from ribocyte.learn.searches import Search
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from ribocyte.assignment.document import Section
 from ribocyte.assignment.phrases import write_number
 from ribocyte.assignment.questions.answer import Answer
 from ribocyte.assignment.references import find_published
+from ribocyte.documents.document import Section
 
 TOGETHER, ALONE = "MultiRBP", "MultiRBP, one protein at a time"
 EXPERIMENTS, CONSTRUCTS = 244, 219

@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ribocyte import catalog, pipeline
-from ribocyte.assignment.document import FigureBlock, Section, TableBlock
 from ribocyte.assignment.phrases import (
     count_things,
     describe_effect,
@@ -31,6 +30,7 @@ from ribocyte.assignment.questions.facts import (
     median_seconds,
     write_best_epoch,
 )
+from ribocyte.documents.document import FigureBlock, Section, TableBlock
 from ribocyte.learn.evaluation import Difference, Score
 from ribocyte.learn.runs import Run
 from ribocyte.rna.affinities import AffinityRanking

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ribocyte.assignment.document import Section
 from ribocyte.assignment.phrases import join_words, write_end
 from ribocyte.assignment.questions.answer import Answer
 from ribocyte.assignment.questions.claims import (
@@ -21,6 +20,7 @@ from ribocyte.assignment.questions.facts import any_simulated, name_protein, ref
 from ribocyte.assignment.questions.published import tabulate_published_probes
 from ribocyte.assignment.questions.settings import describe_tuning, tabulate_settings
 from ribocyte.assignment.questions.tables import tabulate_groups, write_interval
+from ribocyte.documents.document import Section
 from ribocyte.learn.evaluation import Score
 from ribocyte.learn.runs import Run
 from ribocyte.learn.searches import Search

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from ribocyte.assignment.document import TableBlock
 from ribocyte.assignment.phrases import count_things, join_words, write_number, write_score
 from ribocyte.assignment.questions.facts import any_simulated
 from ribocyte.assignment.questions.tables import as_values
 from ribocyte.assignment.references import Published, find_published
+from ribocyte.documents.document import TableBlock
 from ribocyte.learn.evaluation import Score
 from ribocyte.learn.runs import Run
 

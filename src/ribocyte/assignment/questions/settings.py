@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ribocyte.assignment.document import TableBlock
 from ribocyte.assignment.phrases import count_things, join_words, write_seconds, write_short
 from ribocyte.assignment.questions.claims import capitalise
 from ribocyte.assignment.questions.facts import refer
+from ribocyte.documents.document import TableBlock
 from ribocyte.learn.searches import Search
 from ribocyte.learn.space import write_choice
 

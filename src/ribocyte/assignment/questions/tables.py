@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ribocyte.assignment.document import TableBlock
 from ribocyte.assignment.phrases import (
     write_count,
     write_device,
@@ -17,6 +16,7 @@ from ribocyte.assignment.phrases import (
 from ribocyte.assignment.questions.claims import Claim
 from ribocyte.assignment.questions.efficiency import REACHED, time_to_reach, write_memory
 from ribocyte.assignment.questions.facts import any_simulated, median_seconds, write_best_epoch
+from ribocyte.documents.document import TableBlock
 from ribocyte.learn.evaluation import Score
 from ribocyte.learn.runs import Run
 

@@ -8,7 +8,16 @@ from __future__ import annotations
 
 from ribocyte.learn.plots._bands import plot_bands
 from ribocyte.learn.plots._curves import plot_comparison, plot_health, plot_history, plot_losses
-from ribocyte.learn.plots._drawing import COLUMN, PAGE, save_figure
+from ribocyte.learn.plots._drawing import (
+    COLUMN,
+    PAGE,
+    add_colourbar,
+    blank_figure,
+    house_style,
+    name_panel,
+    save_figure,
+    shades,
+)
 from ribocyte.learn.plots._models import Curve, plot_costs, plot_effects, plot_profile
 from ribocyte.learn.plots._predictions import plot_confusion, plot_density
 from ribocyte.learn.plots._search import plot_importance, plot_trials
@@ -17,6 +26,10 @@ __all__ = [
     "COLUMN",
     "PAGE",
     "Curve",
+    "add_colourbar",
+    "blank_figure",
+    "house_style",
+    "name_panel",
     "plot_bands",
     "plot_comparison",
     "plot_confusion",
@@ -30,4 +43,5 @@ __all__ = [
     "plot_profile",
     "plot_trials",
     "save_figure",
+    "shades",
 ]

@@ -3,15 +3,15 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from documents import draw, make_document
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
+from specimen import draw, make_document
 
-from ribocyte.assignment.document import Document, FigureBlock, Section, TableBlock
-from ribocyte.assignment.markdown import render_markdown, write_markdown
-from ribocyte.assignment.text import clean
+from ribocyte.documents.document import Document, FigureBlock, Section, TableBlock
+from ribocyte.documents.markdown import render_markdown, write_markdown
+from ribocyte.documents.text import clean
 from ribocyte.errors import DataError
 
 GITHUB = MarkdownIt("commonmark").enable(["table", "strikethrough"])

@@ -6,7 +6,7 @@ import re
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
-from ribocyte.assignment.document import Document, number_document
+from ribocyte.documents.document import Document, number_document
 from ribocyte.errors import DataError
 from ribocyte.files import atomic_write
 

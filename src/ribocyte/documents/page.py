@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from html import escape
 
-from ribocyte.assignment._figures import inline_svg
-from ribocyte.assignment._style import STYLE
-from ribocyte.assignment.document import (
+from ribocyte.documents._figures import inline_svg
+from ribocyte.documents._style import STYLE
+from ribocyte.documents.document import (
     Document,
     FigureBlock,
     Numbered,
@@ -17,7 +17,7 @@ from ribocyte.assignment.document import (
     has_results,
     number_document,
 )
-from ribocyte.assignment.text import BlockReference, Citation, Code, Words, as_words, clean, parse_text
+from ribocyte.documents.text import BlockReference, Citation, Code, Words, as_words, clean, parse_text
 
 __all__ = ["FigureBlock", "Section", "TableBlock", "render_page"]
 

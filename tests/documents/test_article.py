@@ -9,21 +9,21 @@ from typing import Any
 import numpy as np
 import pytest
 import typst
-from documents import draw, make_document, make_table, read_content
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from matplotlib.image import imread
 from pypdf import PdfReader
+from specimen import draw, make_document, make_table, read_content
 
-from ribocyte.assignment._typst import PREAMBLE, escape_text
-from ribocyte.assignment.article import (
+from ribocyte.documents._typst import PREAMBLE, escape_text
+from ribocyte.documents.article import (
     PAGE_LIMIT,
     compile_article,
     render_typst,
     write_article,
 )
-from ribocyte.assignment.document import Document, FigureBlock, Section, TableBlock
-from ribocyte.assignment.text import clean
+from ribocyte.documents.document import Document, FigureBlock, Section, TableBlock
+from ribocyte.documents.text import clean
 from ribocyte.errors import DataError, DiskError, WorkError
 from ribocyte.learn import plots
 

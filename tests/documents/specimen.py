@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from ribocyte.assignment.document import Document, FigureBlock, Reference, Section, TableBlock
+from ribocyte.documents.document import Document, FigureBlock, Reference, Section, TableBlock
 from ribocyte.learn import plots
 
 RAY = Reference(

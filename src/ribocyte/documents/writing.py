@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from ribocyte.assignment._figures import figures_folder
-from ribocyte.assignment.article import Pages, write_article, write_source
-from ribocyte.assignment.document import Document
-from ribocyte.assignment.markdown import write_markdown
-from ribocyte.assignment.page import render_page
+from ribocyte.documents._figures import figures_folder
+from ribocyte.documents.article import Pages, write_article, write_source
+from ribocyte.documents.document import Document
+from ribocyte.documents.markdown import write_markdown
+from ribocyte.documents.page import render_page
 from ribocyte.errors import RequestError
 from ribocyte.files import write_text
 

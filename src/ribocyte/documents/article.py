@@ -10,8 +10,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ribocyte.assignment._figures import copy_figures, figures_folder, read_svg
-from ribocyte.assignment._typst import (
+from ribocyte.documents._figures import copy_figures, figures_folder, read_svg
+from ribocyte.documents._typst import (
     COLUMN,
     HEIGHT,
     PAGE,
@@ -20,7 +20,7 @@ from ribocyte.assignment._typst import (
     escape_text,
     quote_string,
 )
-from ribocyte.assignment.document import (
+from ribocyte.documents.document import (
     Document,
     FigureBlock,
     Numbered,
@@ -30,7 +30,7 @@ from ribocyte.assignment.document import (
     describe_reference,
     number_document,
 )
-from ribocyte.assignment.text import BlockReference, Citation, Code, Words, as_words, clean, parse_text
+from ribocyte.documents.text import BlockReference, Citation, Code, Words, as_words, clean, parse_text
 from ribocyte.errors import WorkError
 from ribocyte.files import atomic_write, write_text
 

@@ -1,6 +1,6 @@
 """A document: text, figures and tables, said once and written as an article, a page or Markdown.
 
-Text is plain, with the few marks of `ribocyte.assignment.text`: ``code`` between backticks, citations such as
+Text is plain, with the few marks of `ribocyte.documents.text`: ``code`` between backticks, citations such as
 ``[@ray2013]``, and ``[#curves]`` for the figure or table labelled ``curves``.
 """
 
@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
 
-from ribocyte.assignment.text import BlockReference, Citation, parse_text
+from ribocyte.documents.text import BlockReference, Citation, parse_text
 from ribocyte.errors import suggest
 
 _LABEL = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")

@@ -3,11 +3,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from documents import KOO, RAY, draw, make_document, make_table
 from hypothesis import given
 from hypothesis import strategies as st
+from specimen import KOO, RAY, draw, make_document, make_table
 
-from ribocyte.assignment.document import (
+from ribocyte.documents.document import (
     Document,
     FigureBlock,
     Section,
@@ -15,7 +15,7 @@ from ribocyte.assignment.document import (
     is_simulated,
     number_document,
 )
-from ribocyte.assignment.text import (
+from ribocyte.documents.text import (
     BlockReference,
     Citation,
     Code,

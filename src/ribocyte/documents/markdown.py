@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from urllib.parse import quote
 
-from ribocyte.assignment._figures import copy_figures, figures_folder
-from ribocyte.assignment.document import (
+from ribocyte.documents._figures import copy_figures, figures_folder
+from ribocyte.documents.document import (
     Document,
     FigureBlock,
     Numbered,
@@ -18,7 +18,7 @@ from ribocyte.assignment.document import (
     has_results,
     number_document,
 )
-from ribocyte.assignment.text import BlockReference, Citation, Code, Words, as_words, clean, parse_text
+from ribocyte.documents.text import BlockReference, Citation, Code, Words, as_words, clean, parse_text
 from ribocyte.files import write_text
 
 _MARKS = re.compile(r"[\\`*_\[\]<>|~$]|&(?=#?\w+;)|:(?=[\w+-]+:)")

@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
-from documents import make_document
 from hypothesis import given
 from hypothesis import strategies as st
+from specimen import make_document
 
-from ribocyte.assignment.document import Document, FigureBlock, Section, TableBlock
-from ribocyte.assignment.page import render_page
+from ribocyte.documents.document import Document, FigureBlock, Section, TableBlock
+from ribocyte.documents.page import render_page
 from ribocyte.errors import DataError
 from ribocyte.learn import plots
 

@@ -1,0 +1,1 @@
+"""Text, figures and tables said once: written as an article (PDF), a page (HTML) or Markdown."""
