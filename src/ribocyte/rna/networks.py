@@ -28,18 +28,18 @@ from ribocyte.rna.layers import (
     Features,
     Maps,
     Mask,
+    Maximum,
     Steps,
     as_maps,
     as_steps,
     binned,
     convolution,
-    maximum,
     mean,
     present,
     regressor,
     reorder,
     reversal,
-    strongest,
+    without_padding,
 )
 
 MergedSteps = Float[Tensor, "batch merged channels"]
@@ -97,13 +97,14 @@ class CNN(nn.Module):
         norm = nn.BatchNorm1d(config.detectors) if plain else nn.BatchNorm2d(config.detectors)
         self.weigh = nn.Sequential(norm, nn.ReLU())
         self.attention = attention_layer(config.attention, config.detectors, config.heads)
+        self.maximum = Maximum()
         self.regress = regressor(config.detectors, config.hidden, config.dropout, experiments)
 
     def forward(self, rna: RNA) -> Affinities:
         """Predict one affinity an experiment."""
         there = present(rna)
         if self.attention is None:
-            features = self.weigh(strongest(self.detect(rna.unsqueeze(2)), there))
+            features = self.weigh(self.maximum(without_padding(self.detect(rna.unsqueeze(2)), there)))
         else:
             features = self._pool(self._read(rna, there), there)
         out: Tensor = self.regress(features)
@@ -128,7 +129,10 @@ class CNN(nn.Module):
     def _pool(self, steps: Steps, there: Mask) -> Features:
         """Take each detector's strongest match after self-attention, or let attention itself pool them."""
         found: Tensor = attentive(self.attention)(steps, there)
-        return found if isinstance(self.attention, AttentionPool) else strongest(as_maps(found), there)
+        if isinstance(self.attention, AttentionPool):
+            return found
+        strongest: Features = self.maximum(without_padding(as_maps(found), there))
+        return strongest
 
 
 @dataclass(frozen=True)
@@ -187,10 +191,12 @@ class BiLSTM(nn.Module):
         self.detect = convolution(4, config.detectors, config.width, bias=False)
         self.normalise = nn.BatchNorm2d(config.detectors)
         self.stride = config.stride
+        self.rectify = nn.ReLU()
         self.merge = nn.MaxPool2d((1, config.stride), ceil_mode=True)
         self.read_forward = nn.LSTM(config.detectors, config.state, batch_first=True)
         self.read_backward = nn.LSTM(config.detectors, config.state, batch_first=True)
         self.attention = attention_layer(config.attention, 2 * config.state, config.heads)
+        self.maximum = Maximum()
         features = (2 if config.attention == "pool" else 4) * config.state
         self.regress = regressor(features, config.hidden, config.dropout, experiments)
 
@@ -216,7 +222,7 @@ class BiLSTM(nn.Module):
 
     def _read(self, rna: RNA, there: Mask) -> tuple[MergedSteps, MergedMask]:
         """Give the states of both LSTMs at every merged position, and which of those hold a nucleotide."""
-        hits = self.merge(self.normalise(self.detect(rna.unsqueeze(2))).relu() * there)
+        hits = self.merge(self.rectify(self.normalise(self.detect(rna.unsqueeze(2)))) * there)
         merged = self.merge(there)
         steps = as_steps(hits)  # already contiguous in this order
         reverse = reversal(merged)
@@ -230,7 +236,8 @@ class BiLSTM(nn.Module):
         if isinstance(self.attention, AttentionPool):
             return found
         states = as_maps(found)
-        return torch.cat([strongest(states, there), mean(states * there, there)], dim=1)
+        strongest = self.maximum(without_padding(states, there))
+        return torch.cat([strongest, mean(states * there, there)], dim=1)
 
 
 @dataclass(frozen=True)
@@ -290,22 +297,23 @@ class Residual(nn.Module):
         super().__init__()
         self.detect = convolution(4, config.channels, config.width, bias=False)
         self.normalise = nn.BatchNorm2d(config.channels)
+        self.rectify = nn.ReLU()
         self.drop = nn.Dropout2d(config.noise)
         self.blocks = nn.ModuleList(
             _DilatedBlock(config.channels, config.dilations, config.noise) for _ in range(config.blocks)
         )
-        self.bins = config.bins
+        self.bins, self.maximum = config.bins, Maximum()
         features = (1 + config.bins) * config.channels
         self.regress = regressor(features, config.hidden, config.dropout, experiments)
 
     def forward(self, rna: RNA) -> Affinities:
         """Predict one affinity an experiment."""
         there = present(rna)
-        maps = self.drop(self.normalise(self.detect(rna.unsqueeze(2))).relu() * there)
+        maps = self.drop(self.rectify(self.normalise(self.detect(rna.unsqueeze(2)))) * there)
         for block in self.blocks:
             maps = block(maps, there)
         # After a ReLU nothing is below zero, which is what padding holds: it cannot win the maximum.
-        out: Tensor = self.regress(torch.cat([maximum(maps), binned(maps, self.bins)], dim=1))
+        out: Tensor = self.regress(torch.cat([self.maximum(maps), binned(maps, self.bins)], dim=1))
         return out
 
 
@@ -319,6 +327,7 @@ class _DilatedBlock(nn.Module):
             convolution(channels, channels, 3, dilation=d, bias=False) for d in dilations
         )
         self.normalise = nn.ModuleList(nn.BatchNorm2d(channels) for _ in dilations)
+        self.rectify = nn.ReLU()
 
     def forward(self, maps: Maps, there: Mask) -> Maps:
         inner = maps
@@ -326,5 +335,6 @@ class _DilatedBlock(nn.Module):
         for number, (convolve, normalise) in enumerate(zip(self.convolve, self.normalise, strict=True)):
             inner = normalise(convolve(inner))
             if number < last:
-                inner = self.drop(inner.relu() * there)
-        return (maps + inner).relu() * there
+                inner = self.drop(self.rectify(inner) * there)
+        out: Tensor = self.rectify(maps + inner) * there
+        return out

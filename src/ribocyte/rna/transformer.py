@@ -14,6 +14,7 @@ from ribocyte.rna.layers import (
     RNA,
     Affinities,
     Mask,
+    Maximum,
     Steps,
     as_maps,
     as_steps,
@@ -21,7 +22,7 @@ from ribocyte.rna.layers import (
     convolution,
     present,
     regressor,
-    strongest,
+    without_padding,
 )
 
 
@@ -82,10 +83,11 @@ class Transformer(nn.Module):
         super().__init__()
         self.detect = convolution(4, config.width, config.stem, bias=False)
         self.normalise = nn.BatchNorm2d(config.width)
+        self.rectify = nn.ReLU()
         self.drop = nn.Dropout2d(config.noise)
         self.blocks = nn.ModuleList(EncoderBlock(config) for _ in range(config.layers))
         self.finish = nn.LayerNorm(config.width)
-        self.bins = config.bins
+        self.bins, self.maximum = config.bins, Maximum()
         self.regress = regressor((1 + config.bins) * config.width, config.hidden, config.dropout, experiments)
 
     def forward(self, rna: RNA) -> Affinities:
@@ -95,9 +97,8 @@ class Transformer(nn.Module):
         for block in self.blocks:
             steps = block(steps, there)
         maps = as_maps(self.finish(steps))
-        out: Tensor = self.regress(
-            torch.cat([strongest(maps, there), binned(maps * there, self.bins)], dim=1)
-        )
+        strongest = self.maximum(without_padding(maps, there))
+        out: Tensor = self.regress(torch.cat([strongest, binned(maps * there, self.bins)], dim=1))
         return out
 
     def attend(self, rna: RNA) -> Share:
