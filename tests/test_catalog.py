@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import string
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
+from safetensors.torch import save_file
 from torch import Tensor
 
 import toys
@@ -21,9 +23,10 @@ from ribocyte.cells.images import CLASSES, CellEncoding
 from ribocyte.errors import ModelError, RecipeError
 from ribocyte.learn import predictor
 from ribocyte.learn.objectives import Classification, Regression
+from ribocyte.learn.predictor import read_model
 from ribocyte.learn.recipe import Recipe
 from ribocyte.learn.runs import Run
-from ribocyte.learn.splits import Info
+from ribocyte.learn.splits import Info, Split
 
 OF_DOMAIN = {"rna": "rnacompete", "cells": "bloodmnist"}
 INFO = {
@@ -75,6 +78,71 @@ def test_every_network_is_built_with_its_defaults_saved_and_loaded(kind: str, tm
     outputs = loaded.outputs(inputs)
     assert outputs.shape == (3, len(INFO[domain].outputs))
     assert torch.equal(outputs, model.outputs(inputs))
+
+
+def ensemble(kind: str, path: Path, **model: Any) -> predictor.Predictor:
+    made, info = (
+        parse_recipe({**tables(kind, **model), "training": {"members": 3}}, "test"),
+        INFO[NETWORKS[kind].domain],
+    )
+    card = {"version": "0.1.0", "recipe": made.as_tables(), "data": info.as_json()}
+    given = predictor.Predictor(catalog.build_network(made, info), catalog.make_encoding(made, info), card)
+    given.save(path)
+    return given
+
+
+@pytest.mark.parametrize("kind", NETWORKS)
+def test_an_ensemble_of_every_network_is_built_saved_and_loaded(kind: str, tmp_path: Path) -> None:
+    made = ensemble(kind, tmp_path / "m.safetensors")
+    loaded, inputs = Predictor.load(tmp_path / "m.safetensors", device="cpu"), compact(NETWORKS[kind].domain)
+    assert torch.equal(loaded.outputs(inputs), made.outputs(inputs))
+    outputs = loaded.member_outputs(inputs)
+    assert outputs.shape == (3, 3, len(loaded.info.outputs))
+    alone = predictor.Predictor(catalog.build_network(recipe(kind), loaded.info), loaded.encoding, {})
+    torch.testing.assert_close(outputs[0], alone.outputs(inputs))  # begins as the network trained alone
+    assert not torch.allclose(outputs[1], outputs[2])
+
+
+@pytest.mark.parametrize("softmax", [True, False])
+def test_an_ensemble_of_classifiers_averages_probabilities(softmax: bool, tmp_path: Path) -> None:
+    model = ensemble("cell-cnn", tmp_path / "m.safetensors", softmax=softmax)
+    inputs = compact("cells")
+    members = model.member_outputs(inputs)
+    expected = members if softmax else members.softmax(dim=2)
+    table = model.predict(list(inputs.numpy())).select([f"p_{name}" for name in CLASSES])
+    np.testing.assert_allclose(table.to_numpy(), expected.mean(dim=0).numpy(), atol=1e-5)
+
+
+def test_a_model_from_before_there_were_ensembles_is_loaded(tmp_path: Path) -> None:
+    model = saved("rna-cnn", tmp_path / "m.safetensors")
+    del model.card["recipe"]["training"]["members"]
+    model.save(tmp_path / "older.safetensors")
+    loaded = Predictor.load(tmp_path / "older.safetensors", device="cpu")
+    assert (loaded.recipe.training.members, loaded.trust) == (1, None)
+    assert torch.equal(loaded.outputs(compact("rna")), model.outputs(compact("rna")))
+
+
+def test_an_ensemble_that_lacks_a_member_is_refused(tmp_path: Path) -> None:
+    model = ensemble("rna-cnn", tmp_path / "m.safetensors")
+    model.card["recipe"]["training"]["members"] = 4
+    model.save(tmp_path / "m.safetensors")
+    with pytest.raises(ModelError, match=r"m\.safetensors: does not fit"):
+        Predictor.load(tmp_path / "m.safetensors")
+
+
+def test_a_trust_that_is_damaged_is_refused(tmp_path: Path) -> None:
+    model, random = saved("rna-cnn", tmp_path / "m.safetensors"), torch.Generator().manual_seed(0)
+    rows = Split(compact("rna", 300), torch.randn(300, 2, generator=random), np.array(["p"] * 300))
+    model.trust = catalog.TRUST["rna"].calibrate(model, rows)
+    model.save(tmp_path / "m.safetensors")
+    assert Predictor.load(tmp_path / "m.safetensors").trust is not None
+    for damage in ({"level": None}, {}, [], "trust"):
+        card = {**read_model(tmp_path / "m.safetensors")[0], "trust": damage}
+        state = {name: tensor.clone() for name, tensor in read_model(tmp_path / "m.safetensors")[1].items()}
+        text = json.dumps({"format": predictor.FORMAT, **card})
+        save_file(state, tmp_path / "damaged.safetensors", metadata={"ribocyte": text})
+        with pytest.raises(ModelError, match=r"damaged\.safetensors: does not fit"):
+            Predictor.load(tmp_path / "damaged.safetensors")
 
 
 @pytest.mark.parametrize("kind", NETWORKS)

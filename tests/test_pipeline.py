@@ -6,6 +6,7 @@ import json
 import math
 import multiprocessing
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -237,6 +238,7 @@ def same_run(one: Run, other: Run) -> None:
     assert one.resamples is not None
     assert one.resamples.equals(other.resamples)
     assert one.scores["test"] == other.scores["test"]
+    assert one.scores["trust"] == other.scores["trust"]
     assert not list(other.path.glob(".*.part"))
 
 
@@ -250,6 +252,21 @@ def test_a_run_stopped_in_mid_epoch_ends_in_the_same_bits(
             pipeline.train(recipe, tmp_path / "run", data=root, resume=True, stop=stop_after(steps))
         assert not Run.open(tmp_path / "run").finished
     same_run(whole, pipeline.train(recipe, tmp_path / "run", data=root, resume=True))
+
+
+@pytest.mark.parametrize("killed", ["before it was calibrated", "before the scores were written"])
+def test_a_run_killed_at_its_very_end_ends_in_the_same_bits(
+    killed: str, finished: Run, root: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(finished.path, tmp_path / "run")
+    (tmp_path / "run" / "scores.json").unlink()
+    if killed == "before it was calibrated":
+        model = Predictor.load(tmp_path / "run", device="cpu")
+        model.trust = None
+        model.save(tmp_path / "run" / "model.safetensors")
+    again = pipeline.train(rna(), tmp_path / "run", data=root, resume=True)
+    same_run(finished, again)
+    assert again.scores["trust"] == finished.scores["trust"]
 
 
 LONGER = rna(epochs=12)

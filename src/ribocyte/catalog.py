@@ -16,17 +16,20 @@ from torch import Tensor, nn
 
 from ribocyte.cells import bloodmnist, images
 from ribocyte.cells import networks as cell_networks
+from ribocyte.cells.trust import CellTrust
 from ribocyte.errors import ModelError, RecipeError, suggest
 from ribocyte.learn import predictor
 from ribocyte.learn.batches import Augment, mix
+from ribocyte.learn.ensemble import Ensemble
 from ribocyte.learn.objectives import Classification, Regression
-from ribocyte.learn.predictor import Encoding, read_model
+from ribocyte.learn.predictor import Encoding, Trust, read_model, take_trust
 from ribocyte.learn.recipe import Recipe, Training, override, parse, read_toml
 from ribocyte.learn.space import fit_tuning
-from ribocyte.learn.splits import Info, Splits
+from ribocyte.learn.splits import Info, Split, Splits
 from ribocyte.rna import networks as rna_networks
 from ribocyte.rna import rnacompete, transformer
 from ribocyte.rna.encoding import RNAEncoding
+from ribocyte.rna.trust import RNATrust
 from ribocyte.version import VERSION
 
 
@@ -115,6 +118,10 @@ NETWORKS: dict[str, NetworkKind] = {
 }
 
 
+TRUST: dict[str, type[Trust]] = {"rna": RNATrust, "cells": CellTrust}
+"""How far to trust a prediction, for each domain."""
+
+
 class Predictor(predictor.Predictor):
     """A trained model, loaded from its file and ready for raw inputs: see `ribocyte.learn.predictor.Predictor`."""
 
@@ -138,7 +145,8 @@ class Predictor(predictor.Predictor):
         card, weights = read_model(path)
         try:
             recipe, info = parse_recipe(card["recipe"], "model"), Info.from_json(card["data"])
-            network = NETWORKS[recipe.model_kind].build(recipe.model, info)
+            trust = _load_trust(take_trust(weights), card, recipe)
+            network = build_network(recipe, info)
             network.load_state_dict(weights)
             encoding = make_encoding(recipe, info)
         except (
@@ -161,7 +169,7 @@ class Predictor(predictor.Predictor):
             ) from error
         if device == "auto":
             device = "cuda" if torch.cuda.is_available() else "cpu"
-        return cls(network, encoding, card, device)
+        return cls(network, encoding, card, device, trust)
 
     @property
     def recipe(self) -> Recipe:
@@ -176,7 +184,7 @@ class Predictor(predictor.Predictor):
     @property
     def domain(self) -> str:
         """``rna`` or ``cells``."""
-        return NETWORKS[self.recipe.model_kind].domain
+        return domain_of(self.recipe)
 
 
 def shipped_recipe(name: str) -> Path:
@@ -280,6 +288,11 @@ def parse_recipe(tables: Mapping[str, Any], name: str) -> Recipe:
     return _with_tuning(recipe, tables["tuning"]) if "tuning" in tables else recipe
 
 
+def domain_of(recipe: Recipe) -> str:
+    """Say what a recipe is about: ``rna`` or ``cells``."""
+    return NETWORKS[recipe.model_kind].domain
+
+
 def load_data(recipe: Recipe, root: Path | None = None) -> Splits:
     """Load what a recipe learns from.
 
@@ -294,17 +307,29 @@ def load_data(recipe: Recipe, root: Path | None = None) -> Splits:
 
 
 def build_network(recipe: Recipe, info: Info) -> nn.Module:
-    """Build a recipe's network with weights that depend on its seed alone."""
+    """Build a recipe's network with weights that depend on its seed alone.
+
+    The first member of an ensemble begins as the network does that is trained alone.
+    """
+    seed = recipe.training.seed
+    members = []
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(mix(recipe.training.seed))
-        return NETWORKS[recipe.model_kind].build(recipe.model, info)
+        for member in range(recipe.training.members):
+            torch.manual_seed(mix(seed, member) if member else mix(seed))
+            members.append(NETWORKS[recipe.model_kind].build(recipe.model, info))
+    return _join(members, recipe)
 
 
 def make_encoding(recipe: Recipe, info: Info) -> Encoding:
     """Make the encoding of a recipe's inputs and outputs."""
-    if DATA[recipe.data_kind].domain == "rna":
+    if domain_of(recipe) == "rna":
         return RNAEncoding.from_info(info)
     return images.CellEncoding.from_info(info, getattr(recipe.model, "softmax", False))
+
+
+def calibrate_trust(model: Predictor, split: Split) -> Trust:
+    """Learn how far to trust a model's predictions, on a split that it was not fitted to: the validation split."""
+    return TRUST[model.domain].calibrate(model, split)
 
 
 def make_augment(recipe: Recipe) -> Augment | None:
@@ -312,6 +337,21 @@ def make_augment(recipe: Recipe) -> Augment | None:
     if not getattr(recipe.data, "augment", False):
         return None
     return partial(_shifted, shift=recipe.data.shift)
+
+
+def _join(members: Sequence[nn.Module], recipe: Recipe) -> nn.Module:
+    """Make one network of several; a single one stays what it is."""
+    if len(members) == 1:
+        return members[0]
+    objective = recipe.objective
+    return Ensemble(members, isinstance(objective, Classification) and not objective.probabilities)
+
+
+def _load_trust(state: Mapping[str, Tensor], card: Mapping[str, Any], recipe: Recipe) -> Trust | None:
+    """Take up the trust of a model file; None where it has none."""
+    if "trust" not in card:
+        return None
+    return TRUST[domain_of(recipe)].from_state(state, card["trust"])
 
 
 def _shifted(inputs: Tensor, generator: torch.Generator, shift: int) -> Tensor:

@@ -6,6 +6,7 @@ The comparisons themselves are in `ribocyte.comparisons` and are given on from h
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -36,7 +37,9 @@ from ribocyte.learn.training import Progress, fit, ignore, never
 from ribocyte.version import VERSION
 
 __all__ = [
+    "Calibration",
     "Evaluation",
+    "calibrate",
     "compare",
     "compare_groups",
     "draw_comparison",
@@ -135,6 +138,7 @@ class Evaluation:
     same_data: bool
     simulated: bool
     protocol: str
+    trust: dict[str, float | None] | None = None
 
 
 def evaluate(model: catalog.Predictor, *, data: Path | None = None, split: str = "test") -> Evaluation:
@@ -158,28 +162,115 @@ def evaluate(model: catalog.Predictor, *, data: Path | None = None, split: str =
     """
     if split not in ("train", "val", "test"):
         raise RequestError(f"{split}: no such split", expected="train, val or test")
+    splits = _load_data_of(model, data)
+    part: Split = getattr(splits, split)
+    return Evaluation(
+        scores=evaluation.evaluate(model.recipe.objective, model.outputs(part.inputs), part),
+        rows=len(part),
+        split=split,
+        same_data=splits.info.fingerprint == model.info.fingerprint,
+        simulated=splits.info.simulated,
+        protocol=splits.info.protocol,
+        trust=_measure_trust(model, part),
+    )
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """What calibrating a model did: whether it had been calibrated before, and what the test split says of it.
+
+    Parameters
+    ----------
+    added : bool
+        False where the model was calibrated already; nothing else is known then.
+    trust : dict
+        As the trust's ``measure`` gives it on the test split; null where undefined.
+    rows : int
+        Of the validation split, which it was calibrated on.
+    same_data, simulated : bool
+        Whether it is the data that the model was made with, and whether a simulator's.
+    """
+
+    added: bool
+    trust: dict[str, float | None] | None = None
+    rows: int = 0
+    same_data: bool = True
+    simulated: bool = False
+
+
+def calibrate(path: Path, *, data: Path | None = None, again: bool = False) -> Calibration:
+    """Add to a model, in place, how far to trust it, where it does not know yet.
+
+    Training does the same at its end; models of older versions have none.
+
+    Parameters
+    ----------
+    path : Path
+        A finished run's folder, whose scores are told as well, or a model file.
+    data : Path, optional
+        A data folder; else the usual search.
+    again : bool
+        Calibrate anew what was calibrated already.
+
+    Raises
+    ------
+    DataError
+        If the data has other outputs than the model.
+    RunError
+        If the run is not finished: its training will calibrate the model.
+    """
+    path = Path(path)
+    run = Run(path) if (path / "recipe.toml").is_file() else None
+    file = path / "model.safetensors" if path.is_dir() else path
+    if run is not None:
+        _ = run.scores  # says so where the run is not finished
+    model = catalog.Predictor.load(file)
+    if model.trust is not None and not again:
+        return Calibration(added=False)
+    splits = _load_data_of(model, data)
+    same = splits.info.fingerprint == model.info.fingerprint
+    model.trust = catalog.calibrate_trust(model, splits.val)
+    measured = _measure_trust(model, splits.test)
+    with run.alone() if run is not None else contextlib.nullcontext():
+        if run is not None and same:  # scores are of the run's own test split
+            run.write_scores(run.scores | {"trust": measured})
+        model.save(file)  # last: a model without trust can be calibrated again
+    return Calibration(True, measured, len(splits.val), same, splits.info.simulated)
+
+
+def _load_data_of(model: catalog.Predictor, data: Path | None) -> Splits:
+    """Load what a model was made with, or what else is found in its place."""
     splits = catalog.load_data(model.recipe, data)
     if splits.info.outputs != model.info.outputs:
         raise DataError(
             f"{splits.info.source}: measures {', '.join(splits.info.outputs[:4])}",
             expected=f"what the model predicts: {', '.join(model.info.outputs[:4])}",
         )
-    part: Split = getattr(splits, split)
-    scores = evaluation.evaluate(model.recipe.objective, model.outputs(part.inputs), part)
-    same = splits.info.fingerprint == model.info.fingerprint
-    return Evaluation(scores, len(part), split, same, splits.info.simulated, splits.info.protocol)
+    return splits
+
+
+def _measure_trust(model: catalog.Predictor, split: Split) -> dict[str, float | None] | None:
+    """Measure a model's trust as JSON values; None where it has none."""
+    if model.trust is None:
+        return None
+    measured = model.trust.measure(model, split)
+    return {name: value if math.isfinite(value) else None for name, value in measured.items()}
 
 
 def _finish(run: Run, predictor: catalog.Predictor, splits: Splits, recipe: Recipe) -> None:
-    """Score the best model on the test split and draw the run; the scores are written last."""
+    """Calibrate the best model, score it on the test split and draw the run; the scores are written last."""
     objective = cast(Objective, recipe.objective)
+    predictor.trust = catalog.calibrate_trust(predictor, splits.val)
+    predictor.save(run.model)
     outputs = predictor.outputs(splits.test.inputs)
     run.write_predictions(evaluation.prediction_table(outputs, splits.test, splits.info.outputs))
     judged = evaluation.judge(objective, outputs, splits.test.targets)
     run.write_resamples(judged.resamples)
     scores = evaluation.score(judged)
     _draw_run(run, outputs, splits, scores, objective.best)
-    run.write_scores(_facts(run, predictor, splits, recipe) | {"test": evaluation.as_json(scores)})
+    facts = _facts(run, predictor, splits, recipe)
+    trust = _measure_trust(predictor, splits.test)
+    run.write_scores({**facts, "test": evaluation.as_json(scores), "trust": trust})
 
 
 def _facts(run: Run, predictor: catalog.Predictor, splits: Splits, recipe: Recipe) -> dict[str, Any]:
@@ -230,7 +321,9 @@ def _existing_run(out: Path, recipe: Recipe) -> Run | None:
     if not (out / "recipe.toml").is_file():
         return None
     run = Run.open(out)
-    wanted, found = recipe.as_tables(), run.recipe
+    wanted = recipe.as_tables()
+    # With the defaults of what the version that began it did not know.
+    found = catalog.parse_recipe(run.recipe, recipe.name).as_tables()
     for part, table in wanted.items():
         if part == "name":
             continue

@@ -22,11 +22,12 @@ from ribocyte.errors import DataError, InterruptedRunError, RecipeError, RunErro
 from ribocyte.learn import plots
 from ribocyte.learn.batches import batch_rows
 from ribocyte.learn.objectives import Classification, Objective, Regression
+from ribocyte.learn.optimisation import rate
 from ribocyte.learn.predictor import Predictor, read_model
 from ribocyte.learn.recipe import Training
 from ribocyte.learn.runs import Run
 from ribocyte.learn.splits import Split, Splits
-from ribocyte.learn.training import Progress, fit, make_fabric, rate, settle_precision
+from ribocyte.learn.training import Progress, fit, make_fabric, settle_precision
 from toys import TIMES
 
 

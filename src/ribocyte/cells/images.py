@@ -88,27 +88,26 @@ def read_image(path: Path, size: int = 28, crop: int = 200, resample: Resample =
         If the file is missing, no image, damaged, larger than Pillow's limit against decompression bombs,
         smaller than 8 px on a side, or has more than 16 bits per channel.
     """
-    try:
-        with _warnings_of_pillow(), Image.open(path, formats=FORMATS) as image:
-            _refuse_tiny(image, path)
-            ImageOps.exif_transpose(image, in_place=True)
-            return fit(image, size, crop, resample, name=str(path))
-    except FileNotFoundError as error:
-        raise DataError(f"{path}: no such file", expected="a JPEG, PNG or TIFF image") from error
-    except UnidentifiedImageError as error:
-        raise DataError(f"{path}: not an image", expected="a JPEG, PNG or TIFF image") from error
-    except _BOMB as error:
-        raise DataError(
-            f"{path}: too many pixels, perhaps a decompression bomb: refused",
-            expected=f"at most {Image.MAX_IMAGE_PIXELS} pixels",
-            mend=f"crop the cell out of the picture, about {crop} x {crop} px",
-        ) from error
-    except _DAMAGE as error:
-        raise DataError(
-            f"{path}: cannot be read as an image: {_first_line(error)}",
-            expected="a whole JPEG, PNG or TIFF image",
-            mend="copy it again",
-        ) from error
+    with _opened(path) as image:
+        return fit(image, size, crop, resample, name=str(path))
+
+
+def read_photograph(path: Path) -> Pixels:
+    """Read a whole photograph, upright and in RGB: uint8, (H, W, 3); for its errors see `read_image`."""
+    with _opened(path) as image:
+        return np.asarray(_as_rgb(image, str(path)), dtype=np.uint8)
+
+
+def centre_box(width: int, height: int, size: int, crop: int) -> tuple[int, int, int, int]:
+    """Give what networks see of a picture of `width` x `height` px: left, top, right and bottom, in px.
+
+    A picture of `size` x `size` px is seen whole; of others, the centre `crop` x `crop` px, or as much as there is.
+    """
+    if (width, height) == (size, size):
+        return 0, 0, width, height
+    side = min(crop, width, height)
+    left, top = (width - side) // 2, (height - side) // 2
+    return left, top, left + side, top + side
 
 
 def fit(
@@ -122,12 +121,7 @@ def fit(
         If a side is shorter than 8 px, or a channel has more than 16 bits; `name` says whose.
     """
     _refuse_tiny(image, name)
-    width, height = image.size
-    if (width, height) != (size, size):
-        side = min(crop, width, height)
-        left, top = (width - side) // 2, (height - side) // 2
-        image = image.crop((left, top, left + side, top + side))
-    image = _as_rgb(image, name)
+    image = _as_rgb(image.crop(centre_box(*image.size, size, crop)), name)
     if image.size != (size, size):
         image = image.resize((size, size), Image.Resampling[resample.upper()])
     return np.asarray(image, dtype=np.uint8)
@@ -196,13 +190,7 @@ class CellEncoding:
     @property
     def normalisation(self) -> dict[str, Any]:
         """What `from_info` needs to find in an ``Info.normalisation``; JSON values."""
-        return {
-            "size": self.size,
-            "crop": self.crop,
-            "mean": self.mean,
-            "std": self.std,
-            "resample": self.resample,
-        }
+        return {name: getattr(self, name) for name in ("size", "crop", "mean", "std", "resample")}
 
     def encode(
         self, raw: Sequence[Path | str | Array]
@@ -365,6 +353,32 @@ def _refuse_tiny(image: Image.Image, name: Path | str) -> None:
         raise DataError(
             f"{name}: {width} x {height} px shows no cell", expected=f"{SMALLEST} px or more on each side"
         )
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Image.Image]:
+    """Open a picture, turned upright; all that opening and decoding may raise becomes a DataError."""
+    try:
+        with _warnings_of_pillow(), Image.open(path, formats=FORMATS) as image:
+            _refuse_tiny(image, path)
+            ImageOps.exif_transpose(image, in_place=True)
+            yield image
+    except FileNotFoundError as error:
+        raise DataError(f"{path}: no such file", expected="a JPEG, PNG or TIFF image") from error
+    except UnidentifiedImageError as error:
+        raise DataError(f"{path}: not an image", expected="a JPEG, PNG or TIFF image") from error
+    except _BOMB as error:
+        raise DataError(
+            f"{path}: too many pixels, perhaps a decompression bomb: refused",
+            expected=f"at most {Image.MAX_IMAGE_PIXELS} pixels",
+            mend="crop the cell out of the picture",
+        ) from error
+    except _DAMAGE as error:
+        raise DataError(
+            f"{path}: cannot be read as an image: {_first_line(error)}",
+            expected="a whole JPEG, PNG or TIFF image",
+            mend="copy it again",
+        ) from error
 
 
 @contextmanager

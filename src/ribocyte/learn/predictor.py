@@ -5,9 +5,9 @@ from __future__ import annotations
 import itertools
 import json
 import struct
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 import polars as pl
 import torch
@@ -17,8 +17,14 @@ from torch import Tensor, nn
 
 from ribocyte.errors import ModelError, RequestError
 from ribocyte.files import atomic_write
+from ribocyte.learn.ensemble import Ensemble
+
+if TYPE_CHECKING:
+    from ribocyte.learn.splits import Split
 
 FORMAT = "ribocyte-model/1"
+TRUST = "trust."
+"""What the names of the tensors begin with, in a model file, that say how far to trust the model."""
 LARGEST_HEADER = 100_000_000
 """Bytes; what the safetensors format allows."""
 
@@ -39,6 +45,44 @@ class Encoding(Protocol):
         ...
 
 
+class Trust(Protocol):
+    """How far to trust a model's predictions, calibrated on rows it was not fitted to. Each domain has one."""
+
+    @classmethod
+    def calibrate(cls, model: Predictor, split: Split) -> Self:
+        """Learn from a split, which the model was not fitted to, how far the model is off."""
+        ...
+
+    @classmethod
+    def from_state(cls, state: Mapping[str, Tensor], facts: Mapping[str, Any]) -> Self:
+        """Take up again what `state` and `facts` gave; KeyError, TypeError or ValueError where they do not fit."""
+        ...
+
+    def at(self, level: float) -> Self:
+        """Give the same for another share, between 0 and 1, of the truths that is to be covered."""
+        ...
+
+    def judge(self, model: Predictor, compact: Tensor, outputs: Tensor, owner: Tensor) -> pl.DataFrame:
+        """Say of each raw input, a row each, how far to trust its prediction.
+
+        The columns stand beside those of ``decode``; one of the same name takes its place. `compact` (W, ...)
+        and `owner` (W,) are as the encoding gives them, `outputs` (W, P) as the model does.
+        """
+        ...
+
+    def measure(self, model: Predictor, split: Split) -> dict[str, float]:
+        """Measure on a split, best one that nothing was chosen by, whether the trust is deserved: its coverage, …"""
+        ...
+
+    def state(self) -> dict[str, Tensor]:
+        """Give what is kept as tensors in the model file."""
+        ...
+
+    def facts(self) -> dict[str, Any]:
+        """Give what is kept as JSON values in the model's card."""
+        ...
+
+
 class Predictor:
     """Weights, encoding and facts of a trained model.
 
@@ -53,6 +97,8 @@ class Predictor:
         `Info`), ``version``, and whatever a run adds.
     device : torch.device or str
         Where predictions are made.
+    trust : Trust, optional
+        How far to trust the predictions; None where that was never calibrated.
     """
 
     def __init__(
@@ -61,9 +107,10 @@ class Predictor:
         encoding: Encoding,
         card: Mapping[str, Any],
         device: torch.device | str = "cpu",
+        trust: Trust | None = None,
     ) -> None:
         self.network, self.encoding, self.card = network.to(device).eval(), encoding, dict(card)
-        self.device = torch.device(device)
+        self.device, self.trust = torch.device(device), trust
 
     @torch.inference_mode()
     def outputs(self, compact: Tensor, batch_size: int = 1024) -> Tensor:
@@ -80,16 +127,32 @@ class Predictor:
         -------
         Tensor, float32, shape (N, P), on the CPU
         """
+        return torch.cat(self._run(self.network, compact, batch_size))
+
+    @torch.inference_mode()
+    def member_outputs(self, compact: Tensor, batch_size: int = 1024) -> Tensor:
+        """Run every member of an ensemble over compact inputs; a single network is an ensemble of one.
+
+        Returns
+        -------
+        Tensor, float32, shape (M, N, P), on the CPU
+            ``outputs`` is what the network's ``combine`` makes of them.
+        """
+        if not isinstance(self.network, Ensemble):
+            return self.outputs(compact, batch_size)[None]
+        return torch.cat(self._run(self.network.member_outputs, compact, batch_size), dim=1)
+
+    def _run(self, forward: Callable[[Tensor], Tensor], compact: Tensor, batch_size: int) -> list[Tensor]:
+        """Run a forward pass of the network over batches, in evaluation mode; its mode is put back."""
         was_training = self.network.training
         self.network.eval()
         try:
-            parts = [
-                self.network(self.encoding.expand(part.to(self.device))).float().cpu()
+            return [
+                forward(self.encoding.expand(part.to(self.device))).float().cpu()
                 for part in torch.split(compact, batch_size)
             ]
         finally:
             self.network.train(was_training)
-        return torch.cat(parts)
 
     def predict(self, raw: Iterable[Any]) -> pl.DataFrame:
         """Predict for raw inputs: sequences for RNA, image files for cells.
@@ -97,7 +160,8 @@ class Predictor:
         Returns
         -------
         DataFrame
-            One row per input, in order; see the encoding's ``decode`` for the columns.
+            One row per input, in order; see the encoding's ``decode`` for the columns, and the trust's
+            ``judge`` for those behind them.
 
         Raises
         ------
@@ -108,25 +172,41 @@ class Predictor:
         """
         if isinstance(raw, str | bytes | Path):
             raise RequestError(f"predict: {str(raw)[:40]!r} is one input", expected="several, as a list")
-        return pl.concat(list(self.predict_in_chunks(raw)) or [self.encoding.decode(*self._nothing())])
+        return pl.concat(list(self.predict_in_chunks(raw)) or [self._nothing()])
 
     def predict_in_chunks(self, raw: Iterable[Any], chunk: int = 4096) -> Iterator[pl.DataFrame]:
         """Predict for a stream of raw inputs, `chunk` at a time, in flat memory."""
         stream = iter(raw)
         while items := list(itertools.islice(stream, chunk)):
             compact, owner = self.encoding.encode(items)
-            yield self.encoding.decode(self.outputs(compact), owner)
+            yield self._tabulate(compact, self.outputs(compact), owner)
 
-    def _nothing(self) -> tuple[Tensor, Tensor]:
-        return torch.empty(0, len(self.card["data"]["outputs"])), torch.empty(0, dtype=torch.int64)
+    def _tabulate(self, compact: Tensor, outputs: Tensor, owner: Tensor) -> pl.DataFrame:
+        table = self.encoding.decode(outputs, owner)
+        if self.trust is None:
+            return table
+        return table.with_columns(self.trust.judge(self, compact, outputs, owner).get_columns())
+
+    def _nothing(self) -> pl.DataFrame:
+        compact, owner = self.encoding.encode([])
+        return self._tabulate(compact, torch.empty(0, len(self.card["data"]["outputs"])), owner)
 
     def save(self, path: Path) -> None:
-        """Write weights and card as one safetensors file, atomically."""
-        state = {
-            name: tensor.detach().cpu().contiguous() for name, tensor in self.network.state_dict().items()
-        }
+        """Write weights, card and trust as one safetensors file, atomically."""
+        state = dict(self.network.state_dict())
+        card = {name: value for name, value in self.card.items() if name != "trust"}
+        if self.trust is not None:
+            state |= {f"{TRUST}{name}": tensor for name, tensor in self.trust.state().items()}
+            card["trust"] = self.trust.facts()
+        state = {name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}
         with atomic_write(path) as stream:
-            stream.write(save(state, metadata={"ribocyte": json.dumps({"format": FORMAT, **self.card})}))
+            stream.write(save(state, metadata={"ribocyte": json.dumps({"format": FORMAT, **card})}))
+
+
+def take_trust(weights: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Take the tensors of the trust out of a model file's tensors, and give them by their own names."""
+    names = [name for name in weights if name.startswith(TRUST)]
+    return {name.removeprefix(TRUST): weights.pop(name) for name in names}
 
 
 def read_model(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:

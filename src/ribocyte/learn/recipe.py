@@ -58,6 +58,9 @@ class Training:
         ``auto`` takes a GPU where there is one.
     processes : int
         Processes that share every batch (data parallel); each sees its part.
+    members : int
+        Networks that are trained together, as a deep ensemble: of the same configuration, on the same batches,
+        each from initial weights of its own. What the model says then is their mean.
     """
 
     epochs: int = 30
@@ -74,6 +77,7 @@ class Training:
     precision: Literal["auto", "32", "bf16"] = "auto"
     device: Literal["auto", "cpu", "cuda"] = "auto"
     processes: int = 1
+    members: int = 1
 
     def __post_init__(self) -> None:
         check(1 <= self.epochs <= 10**6, "training.epochs", self.epochs, "from 1 to 1,000,000")
@@ -96,6 +100,7 @@ class Training:
             self.processes,
             "no more than half of training.batch_size",
         )
+        check(1 <= self.members <= 100, "training.members", self.members, "from 1 to 100")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -12,10 +12,10 @@ from typing import Any, cast
 import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
-from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from ribocyte.errors import DataError, InterruptedRunError, RunError, WorkError
 from ribocyte.learn.batches import Augment, batch_rows, mix, to_device
+from ribocyte.learn.ensemble import Together, members_of
 from ribocyte.learn.hardware import (
     default_generator,
     give_back_memory,
@@ -27,6 +27,7 @@ from ribocyte.learn.hardware import (
 )
 from ribocyte.learn.measure import PeakMemory
 from ribocyte.learn.objectives import Objective, better
+from ribocyte.learn.optimisation import clip_gradients, make_optimizer, move_average, rate
 from ribocyte.learn.predictor import Encoding, Predictor
 from ribocyte.learn.recipe import Training
 from ribocyte.learn.runs import Run
@@ -95,7 +96,8 @@ def fit(
     Parameters
     ----------
     network : nn.Module
-        Takes what ``encoding.expand`` gives; trained in place.
+        Takes what ``encoding.expand`` gives; trained in place. Of an `Ensemble` each member is trained by its
+        own loss, as if it were alone.
     splits : Splits
         Moved to the device whole. The test split is read only where ``score_test_each_epoch`` asks for it.
     encoding, objective, training
@@ -140,16 +142,6 @@ def fit(
         return loop.best_model(card)
 
 
-def rate(training: Training, step: int, steps: int) -> float:
-    """Give the learning rate of a step (from 0) out of all steps of the training."""
-    if training.schedule == "constant":
-        return training.learning_rate
-    position, rise = step / steps, 0.25
-    if position < rise:
-        return training.learning_rate * (0.04 + 0.96 * position / rise)
-    return training.learning_rate * 0.5 * (1 + math.cos(math.pi * (position - rise) / (1 - rise)))
-
-
 class _Loop:
     """A training's state, and the few things that happen to it."""
 
@@ -173,8 +165,9 @@ class _Loop:
         self.fingerprint = splits.info.fingerprint
         self.train, self.val = to_device(splits.train, self.device), to_device(splits.val, self.device)
         self.test = to_device(splits.test, self.device) if training.score_test_each_epoch else None
-        self.model, self.optimizer = fabric.setup(network, _optimizer(network.to(self.device), training))
-        self.network = network
+        optimizer = make_optimizer(network.to(self.device), training)
+        self.model, self.optimizer = fabric.setup(Together(network), optimizer)
+        self.network, self.members = network, members_of(network)
         self.average = copy.deepcopy(network) if training.average else None
         self.memory = PeakMemory(self.device)
         self.epoch = self.step = 0
@@ -228,21 +221,21 @@ class _Loop:
         if self.augment:
             inputs = self.augment(inputs, default_generator(self.device))
         targets = self.train.targets[rows]
-        total = self.objective.total_loss(self.model(inputs).float(), targets)
+        outputs = self.model(inputs).float()
+        # Members share no weights: the gradient of the sum is for each that of its own loss.
+        total = torch.stack([self.objective.total_loss(each, targets) for each in outputs]).sum()
         # Gradients are averaged over processes, so each divides by its share of what the whole batch holds.
         count = self.objective.count(targets if world == 1 else self.train.targets[everyone])
         self.optimizer.zero_grad()
         self.fabric.backward(total * world / count.clamp(min=1))
         if self.training.clip:
-            self.fabric.clip_gradients(
-                self.model, self.optimizer, max_norm=self.training.clip, error_if_nonfinite=False
-            )
+            clip_gradients(self.members, self.training.clip)
         self.optimizer.step()
         if self.average:
             # A short memory at first, so that the random beginning is soon forgotten.
-            _move_average(self.average, self.network, min(self.training.average, (1 + step) / (10 + step)))
+            move_average(self.average, self.network, min(self.training.average, (1 + step) / (10 + step)))
         with torch.no_grad():
-            self.loss += torch.stack([total.detach(), self.objective.count(targets)])
+            self.loss += torch.stack([total.detach() / len(outputs), self.objective.count(targets)])
 
     def judge_epoch(self, report: Callable[[Progress], None]) -> None:
         """End the epoch: score it, remember the best, add to the history."""
@@ -412,30 +405,3 @@ class _Loop:
         network.load_state_dict(self.best["weights"])
         facts = {name: value for name, value in self.best.items() if name != "weights"}
         return Predictor(network, self.encoding, {**card, "best": facts})
-
-
-def _optimizer(network: nn.Module, training: Training) -> torch.optim.Optimizer:
-    """Make the optimiser; only weights of two or more dimensions decay."""
-    weights = [p for p in network.parameters() if p.ndim > 1]
-    others = [p for p in network.parameters() if p.ndim <= 1]
-    groups = [
-        {"params": weights, "weight_decay": training.weight_decay},
-        {"params": others, "weight_decay": 0.0},
-    ]
-    groups = [group for group in groups if group["params"]]
-    if training.optimizer == "adam":
-        return torch.optim.Adam(groups, lr=training.learning_rate, fused=True)
-    if training.optimizer == "adamw":
-        return torch.optim.AdamW(groups, lr=training.learning_rate, fused=True)
-    return torch.optim.SGD(groups, lr=training.learning_rate, momentum=0.9, nesterov=True, fused=True)
-
-
-@torch.no_grad()
-def _move_average(average: nn.Module, network: nn.Module, decay: float) -> None:
-    """Move averaged weights and statistics towards the network's; whole numbers are taken over."""
-    pairs = list(zip(average.state_dict().values(), network.state_dict().values(), strict=True))
-    means = [pair for pair in pairs if pair[0].is_floating_point()]
-    get_ema_multi_avg_fn(decay)([mean for mean, _ in means], [now for _, now in means], 0)  # type: ignore[no-untyped-call]
-    for kept, now in pairs:
-        if not kept.is_floating_point():
-            kept.copy_(now)

@@ -124,7 +124,7 @@ class RNAEncoding:
             scale is known, ``NAME_intensity``, the same as an intensity on the scale of the measured ones.
         """
         windows = torch.bincount(owner)
-        best, at = _best_windows(outputs.float(), owner, windows)
+        best, at = best_windows(outputs.float(), owner, windows)
         starts = (at * self.stride + 1).numpy()
         intensities = self._intensities(best) if self.shift else None
         columns = {"windows": windows.numpy()}
@@ -156,6 +156,39 @@ class RNAEncoding:
         return torch.exp(scores.double() * (std + EPSILON) + mean) - shift - EPSILON
 
 
+def best_windows(outputs: Tensor, owner: Tensor, windows: Tensor) -> tuple[Tensor, Tensor]:
+    """Find the window that counts of each sequence: the one with the largest output.
+
+    Parameters
+    ----------
+    outputs : Tensor, float32, shape (W, P)
+        Of all windows.
+    owner : Tensor, int64, shape (W,)
+        The sequence of each.
+    windows : Tensor, int64, shape (S,)
+        How many each sequence has.
+
+    Returns
+    -------
+    best : Tensor, float32, shape (S, P)
+        Each sequence's largest output.
+    at : Tensor, int64, shape (S, P)
+        The first of its windows, from 0, that has it.
+    """
+    if len(owner) == 0 or windows.max() == 1:
+        return outputs, torch.zeros_like(outputs, dtype=torch.int64)
+    index = owner[:, None].expand_as(outputs)
+    shape = (len(windows), outputs.shape[1])
+    best = outputs.new_full(shape, -torch.inf).scatter_reduce(0, index, outputs, "amax")
+    first_window = torch.cumsum(windows, 0) - windows
+    number = torch.arange(len(owner)) - first_window[owner]
+    # NaN is never equal to itself; an output that is NaN still has a place.
+    hit = (outputs == best[owner]) | outputs.isnan()
+    candidates = torch.where(hit, number[:, None], len(owner))
+    at = torch.full(shape, len(owner)).scatter_reduce(0, index, candidates, "amin")
+    return best, at
+
+
 def _tokenise(raw: Sequence[str]) -> Codes:
     """Turn sequences into tokens that lie end to end."""
     text = "".join(raw)
@@ -173,19 +206,3 @@ def _tokenise(raw: Sequence[str]) -> Codes:
 def _alternate(yes: Counts, no: Counts) -> Mask:
     """Write True `yes` times, then False `no` times, for each of the sequences."""
     return np.repeat(np.tile([True, False], len(yes)), np.stack([yes, no], axis=1).ravel())
-
-
-def _best_windows(outputs: Tensor, owner: Tensor, windows: Tensor) -> tuple[Tensor, Tensor]:
-    """Give each sequence's largest output (S, P) and the first of its windows, from 0, that has it (S, P)."""
-    if len(owner) == 0 or windows.max() == 1:
-        return outputs, torch.zeros_like(outputs, dtype=torch.int64)
-    index = owner[:, None].expand_as(outputs)
-    shape = (len(windows), outputs.shape[1])
-    best = outputs.new_full(shape, -torch.inf).scatter_reduce(0, index, outputs, "amax")
-    first_window = torch.cumsum(windows, 0) - windows
-    number = torch.arange(len(owner)) - first_window[owner]
-    # NaN is never equal to itself; an output that is NaN still has a place.
-    hit = (outputs == best[owner]) | outputs.isnan()
-    candidates = torch.where(hit, number[:, None], len(owner))
-    at = torch.full(shape, len(owner)).scatter_reduce(0, index, candidates, "amin")
-    return best, at
