@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from ribocyte.version import VERSION
 
 if TYPE_CHECKING:
+    from ribocyte.applications.hub import from_pretrained, push_to_hub
     from ribocyte.catalog import Predictor, build_network, load_data, read_recipe
     from ribocyte.errors import RibocyteError
     from ribocyte.learn.runs import Run
@@ -33,7 +34,9 @@ _HOMES = {
     "compare": "ribocyte.pipeline",
     "evaluate": "ribocyte.pipeline",
     "fit": "ribocyte.learn.training",
+    "from_pretrained": "ribocyte.applications.hub",
     "load_data": "ribocyte.catalog",
+    "push_to_hub": "ribocyte.applications.hub",
     "read_recipe": "ribocyte.catalog",
     "train": "ribocyte.pipeline",
 }
@@ -48,7 +51,9 @@ __all__ = [
     "compare",
     "evaluate",
     "fit",
+    "from_pretrained",
     "load_data",
+    "push_to_hub",
     "read_recipe",
     "train",
 ]

@@ -10,7 +10,22 @@ from typing import Annotated
 
 import typer
 
-from ribocyte.cli import applying, data, judging, reporting, studying, training, tuning
+from ribocyte.cli import (
+    applying,
+    calibrating,
+    cells,
+    data,
+    explaining,
+    exporting,
+    judging,
+    motifs,
+    reporting,
+    scanning,
+    studying,
+    training,
+    tuning,
+    variants,
+)
 from ribocyte.cli.guard import Command
 from ribocyte.version import VERSION
 
@@ -35,8 +50,18 @@ for group, commands in (
             tuning.tune,
             judging.evaluate,
             judging.compare,
+            calibrating.calibrate,
             reporting.report,
             applying.predict,
+            cells.cells,
+            explaining.explain,
+            motifs.motifs,
+            scanning.scan,
+            variants.variants,
+            variants.affinities,
+            exporting.export,
+            exporting.card,
+            exporting.push,
             applying.models,
             studying.reproduce,
             training.demo,

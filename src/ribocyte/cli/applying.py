@@ -24,6 +24,8 @@ from ribocyte.files import atomic_write
 if TYPE_CHECKING:
     import polars as pl
 
+    from ribocyte.catalog import Predictor
+
 
 class Format(StrEnum):
     """How predictions are written."""
@@ -59,6 +61,14 @@ def predict(
     skip_bad: Annotated[
         bool, typer.Option("--skip-bad", help="Leave out images that cannot be read, and say which.")
     ] = False,
+    level: Annotated[
+        float | None,
+        typer.Option(
+            metavar="SHARE",
+            help="How many of the truths the intervals (RNA) or sets of classes (cells) are to hold.",
+            show_default="0.9 for RNA, 0.95 for cells",
+        ),
+    ] = None,
 ) -> None:
     """Predict for new inputs.
 
@@ -71,6 +81,8 @@ def predict(
     form = _settle_format(Format.json if as_json else wanted, out)
     _refuse_to_replace(out, [str(model), *inputs])
     predictor = Predictor.load(model)
+    if level is not None:
+        _trust_at(predictor, level, model)
     skip = (lambda error: present.warn(f"left out: {error}")) if skip_bad else None
     rows = predictions.read_inputs(predictor, inputs, sys.stdin.buffer, skip)
     with watch_predictions(bool(out) or not sys.stdout.isatty()) as count, _opened(out) as stream:
@@ -96,6 +108,16 @@ def models(as_json: options.Json = False) -> None:
     for kind in data:
         present.show(f"{kind.kind}: {kind.about}")
         _show_indented({"[data]": _settings(kind.settings)})
+
+
+def _trust_at(predictor: Predictor, level: float, model: Path) -> None:
+    if predictor.trust is None:
+        raise RequestError(
+            "--level: the model was never calibrated",
+            expected="a model that knows how far to trust it",
+            mend=f"ribocyte calibrate {present.quoted(model)}",
+        )
+    predictor.trust = predictor.trust.at(level)
 
 
 def _settle_format(wanted: Format | None, out: Path | None) -> Format:

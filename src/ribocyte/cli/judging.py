@@ -45,6 +45,7 @@ def evaluate(
         present.show(present.SIMULATED)
     present.show(f"{model}: {found.split} split, {found.rows:,} rows, protocol {found.protocol}")
     present.show_scores(scores)
+    present.show_trust(found.trust)
 
 
 def compare(

@@ -73,6 +73,14 @@ def show_scores(scores: Mapping[str, Mapping[str, float | None]]) -> None:
     show_table(("metric", "value", "95 % interval"), rows, numbers=(1,))
 
 
+def show_trust(trust: Mapping[str, float | None] | None) -> None:
+    """Print how far a model can be trusted, as measured; nothing where it was never calibrated."""
+    if trust:
+        show()
+        rows = [(name.replace("_", " "), number(value)) for name, value in trust.items()]
+        show_table(("trust", "value"), rows, numbers=(1,))
+
+
 def number(value: float | None) -> str:
     """Write a score."""
     return "undefined" if value is None or math.isnan(value) else f"{value:.4f}"

@@ -31,6 +31,14 @@ def train(
         Path | None,
         typer.Option(metavar="DIR", help="The run's folder.", show_default="runs/NAME OF THE RECIPE"),
     ] = None,
+    members: Annotated[
+        int | None,
+        typer.Option(
+            metavar="M",
+            help="Train M networks together and predict by their mean; the same as --set training.members=M.",
+            show_default="as the recipe says",
+        ),
+    ] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with the run in the folder; begin it if there is none.")
     ] = False,
@@ -50,7 +58,8 @@ def train(
     from ribocyte import catalog, pipeline
     from ribocyte.learn.runs import Run
 
-    wanted = catalog.read_recipe(recipe, settings or [])
+    ensemble = [f"training.members={members}"] if members is not None else []
+    wanted = catalog.read_recipe(recipe, [*(settings or []), *ensemble])
     folder = out or Path("runs") / wanted.name
     before = resume and Run(folder).finished
     _use_threads(threads)
@@ -136,6 +145,7 @@ def _show_run(run: Run, recipe: Recipe) -> None:
     if scores["simulated"]:
         present.show(present.SIMULATED)
     present.show_scores(scores["test"])
+    present.show_trust(scores.get("trust"))
     present.show()
     present.show_facts(_describe_run(run, scores))
     example = EXAMPLE_INPUT[catalog.NETWORKS[recipe.model_kind].domain]
