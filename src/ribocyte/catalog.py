@@ -177,11 +177,6 @@ class Predictor(predictor.Predictor):
         return parse_recipe(self.card["recipe"], "model")
 
     @property
-    def info(self) -> Info:
-        """What the model was trained on."""
-        return Info.from_json(self.card["data"])
-
-    @property
     def domain(self) -> str:
         """``rna`` or ``cells``."""
         return domain_of(self.recipe)

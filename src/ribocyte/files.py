@@ -8,6 +8,7 @@ import gzip
 import hashlib
 import io
 import os
+import shutil
 import tempfile
 import zlib
 from collections.abc import Callable, Iterator
@@ -15,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from ribocyte.errors import DataError, DiskError, FetchError
+from ribocyte.errors import DataError, DiskError, FetchError, RequestError
 
 ENVIRONMENT = "RIBOCYTE_DATA"
 Progress = Callable[[int, int], None]
@@ -260,6 +261,41 @@ def write_text(path: Path, text: str) -> None:
     """Write a UTF-8 text file atomically; see `atomic_write` for the errors."""
     with atomic_write(path) as stream:
         stream.write(text.encode())
+
+
+@contextlib.contextmanager
+def new_folder(path: Path) -> Iterator[Path]:
+    """Give a folder to write in that becomes `path` once all went well, and is gone otherwise.
+
+    Raises
+    ------
+    RequestError
+        If `path` is there and is not an empty folder.
+    DiskError
+        If anything cannot be written (a full disk, no permission).
+    """
+    refuse_folder(path)
+    part = path.parent / f".{path.name}.{os.getpid()}.part"
+    try:
+        part.mkdir(parents=True)
+        yield part
+        part.replace(path)
+    except OSError as error:
+        raise _disk_error(path, error) from error
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+
+
+def refuse_folder(path: Path) -> None:
+    """Refuse what `new_folder` would, before minutes of work.
+
+    Raises
+    ------
+    RequestError
+        If `path` is there and is not an empty folder.
+    """
+    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        raise RequestError(f"{path}: exists and is not an empty folder", expected="a new or empty folder")
 
 
 def _disk_error(path: Path, error: OSError) -> DiskError:

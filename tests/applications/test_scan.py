@@ -255,7 +255,7 @@ def test_any_network_scans_and_its_track_is_what_it_predicts(tmp_path: Path, kin
     model = untrained.model(kind)
     rna = draw_rna(200, 3)
     fasta = genomes.write_fasta(tmp_path / "rna.fa", {"x": rna})
-    settings = ScanSettings(experiment=untrained.EXPERIMENTS[1], null=500, fpr=0.1, stride=41)
+    settings = ScanSettings(output=untrained.EXPERIMENTS[1], null=500, fpr=0.1, stride=41)
     scan(model, Source(fasta), tmp_path / "out", settings)
     drawn = np.concatenate(
         [[v] * (e - s) for _, s, e, v in read_bedgraph(tmp_path / "out" / "track.plus.bedgraph")]
@@ -282,7 +282,7 @@ def test_wrong_requests_leave_nothing_behind(tmp_path: Path, transcripts: Path) 
     source = Source(transcripts)
     assert "reads images of cells" in refused(tmp_path, source, model=untrained.model("cell-cnn"))
     assert "which one?" in refused(tmp_path, source, model=untrained.model("rna-cnn"))
-    assert "'SMI': not of this model" in refused(tmp_path, source, ScanSettings(experiment="SMI"))
+    assert "'SMI': not of this model" in refused(tmp_path, source, ScanSettings(output="SMI"))
     assert "stride = 21" in refused(tmp_path, source, ScanSettings(stride=21))
     assert "did you mean tx1?" in refused(tmp_path, source, ScanSettings(plot="tx_1"))
     assert "cannot tell a rate so small" in refused(tmp_path, source, ScanSettings(null=50, fpr=1e-5))
@@ -306,7 +306,7 @@ def test_the_network_is_left_as_it_was(tmp_path: Path, transcripts: Path) -> Non
     model = untrained.model("rna-cnn")
     model.network.train()
     before = {name: tensor.clone() for name, tensor in model.network.state_dict().items()}
-    settings = ScanSettings(experiment=untrained.EXPERIMENTS[0], null=500, fpr=0.01)
+    settings = ScanSettings(output=untrained.EXPERIMENTS[0], null=500, fpr=0.01)
     scan(model, Source(transcripts), tmp_path / "out", settings)
     assert model.network.training
     assert all(torch.equal(tensor, before[name]) for name, tensor in model.network.state_dict().items())

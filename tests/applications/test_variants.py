@@ -319,13 +319,13 @@ def test_the_output_asked_for_is_scored(tmp_path: Path, fasta: Path, asked: str,
 
     rows = draw_rows(10)
     _, single, _ = run(tmp_path, fasta, rows)
-    _, table, _ = run(tmp_path, fasta, rows, genomes.predictor(Two(), LENGTH, "one", "two"), experiment=asked)
+    _, table, _ = run(tmp_path, fasta, rows, genomes.predictor(Two(), LENGTH, "one", "two"), output=asked)
     if scale > 0:
         assert [row["delta"] for row in table] == [row["delta"] for row in single]
     else:
         assert [row["delta"] for row in table] != [row["delta"] for row in single]
     with pytest.raises(RequestError, match="one, two"):
-        run(tmp_path, fasta, rows, genomes.predictor(Two(), LENGTH, "one", "two"), experiment="three")
+        run(tmp_path, fasta, rows, genomes.predictor(Two(), LENGTH, "one", "two"), output="three")
 
 
 @pytest.mark.parametrize("wrong", [{"strand": "x"}, {"longest": 0}, {"named": -1.0}])

@@ -12,7 +12,6 @@ from matplotlib.ticker import FuncFormatter
 from ribocyte.learn.objectives import Regression
 from ribocyte.learn.plots import COLUMN, blank_figure, house_style
 from ribocyte.learn.predictor import Predictor
-from ribocyte.learn.splits import Info
 from ribocyte.rna.affinities import rank_affinities
 
 PUBLISHED = -0.94
@@ -50,17 +49,15 @@ class AffinityTest:
     simulated: bool
 
 
-def check_affinities(
-    model: Predictor, experiment: str = "", contexts: int = 200, seed: int = 0
-) -> AffinityTest:
+def check_affinities(model: Predictor, output: str = "", contexts: int = 200, seed: int = 0) -> AffinityTest:
     """Predict the effects of the substitutions whose affinity for RBFOX1 was measured.
 
     Parameters
     ----------
-    model, experiment, contexts, seed
+    model, output, contexts, seed
         As for `ribocyte.rna.affinities.rank_affinities`.
     """
-    ranking = rank_affinities(model, experiment, contexts, seed)
+    ranking = rank_affinities(model, output, contexts, seed)
     effects = np.array(ranking.predicted) - ranking.predicted[0]
     scores = Regression().metrics(effects[:, None], np.log(ranking.kd)[:, None])
     return AffinityTest(
@@ -70,7 +67,7 @@ def check_affinities(
         pearson=scores["pearson"],
         spearman=scores["spearman"],
         contexts=contexts,
-        simulated=Info.from_json(model.card["data"]).simulated,
+        simulated=model.info.simulated,
     )
 
 

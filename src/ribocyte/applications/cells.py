@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import heapq
 import itertools
 import os
-import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import IO
 
@@ -19,9 +17,9 @@ from ribocyte.catalog import Predictor
 from ribocyte.cells.images import CellEncoding, Pixels, list_images, read_image
 from ribocyte.cells.trust import CellTrust
 from ribocyte.documents.page import render_page
-from ribocyte.errors import DataError, DiskError, RequestError
+from ribocyte.errors import DataError, RequestError
 from ribocyte.extras import need
-from ribocyte.files import atomic_write, write_text
+from ribocyte.files import atomic_write, new_folder, write_text
 
 COLUMNS = ("file", "class", "probability", "set", "set_size", "novelty", "unlike", "doubt")
 """Of the table; a probability for each class follows."""
@@ -81,7 +79,7 @@ def classify_cells(
         raise DataError(f"{', '.join(map(str, folders))}: no image", expected="files .jpg, .png or .tif")
     judged = Predictor(model.network, model.encoding, model.card, model.device, trust)
     report = CellReport(tuple(model.info.outputs), trust.level, model.info.simulated)
-    with _new_folder(out) as folder:
+    with new_folder(out) as folder:
         with atomic_write(folder / "cells.tsv") as stream:
             doubtful = _classify(judged, paths, report, stream, shown, progress)
         if not report.total:
@@ -163,21 +161,3 @@ def _read(
 def _name(path: Path) -> str:
     """Write a path as text; a name may be no UTF-8."""
     return os.fsencode(path).decode(errors="replace")
-
-
-@contextlib.contextmanager
-def _new_folder(out: Path) -> Iterator[Path]:
-    """Give a folder to write in that becomes `out` once all went well, and is gone otherwise."""
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise RequestError(f"{out}: exists and is not an empty folder", expected="a new or empty folder")
-    part = out.parent / f".{out.name}.{os.getpid()}.part"
-    try:
-        part.mkdir(parents=True)
-        yield part
-        part.replace(out)
-    except OSError as error:
-        raise DiskError(
-            f"{out}: could not be written: {error.strerror or error}", mend="choose a folder you can write to"
-        ) from error
-    finally:
-        shutil.rmtree(part, ignore_errors=True)

@@ -5,16 +5,14 @@ What is in the folder is written by `_explain_rna` and `_explain_cells`, and tol
 
 from __future__ import annotations
 
-import contextlib
-import os
-import shutil
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from ribocyte.catalog import Predictor
-from ribocyte.errors import DiskError, RequestError, suggest
+from ribocyte.errors import RequestError, suggest
+from ribocyte.files import new_folder
 
 METHODS: Mapping[str, tuple[str, ...]] = {
     "rna": ("mutagenesis", "integrated-gradients", "deep-lift-shap", "attention"),
@@ -136,10 +134,11 @@ def explain(
     """
     settings = settings or ExplainSettings()
     method = _choose_method(model.domain, settings.method)
-    number = _choose_output(model, settings.output)
+    by_class = model.domain == "cells" and not settings.output
+    number = None if by_class else model.info.find_output(settings.output)
     name = "" if number is None else model.info.outputs[number]
     summary = Summary(method, name, model.info.simulated)
-    with _new_folder(out) as folder:
+    with new_folder(out) as folder:
         if model.domain == "rna":
             from ribocyte.applications._explain_rna import explain_rna
 
@@ -166,39 +165,5 @@ def _choose_method(domain: str, wanted: str) -> str:
     return wanted or known[0]
 
 
-def _choose_output(model: Predictor, wanted: str) -> int | None:
-    """Give the number of the output to explain; None is each input's most probable class."""
-    known = model.info.outputs
-    if wanted in known:
-        return known.index(wanted)
-    if wanted or (model.domain == "rna" and len(known) > 1):
-        shown = ", ".join(known[:12]) + (f" and {len(known) - 12} more" if len(known) > 12 else "")
-        raise RequestError(
-            f"--output {wanted}: no output of this model" if wanted else "--output: which one?",
-            expected=f"one of {shown}",
-            mend=suggest(wanted, known),
-        )
-    return 0 if model.domain == "rna" else None
-
-
 def _ignore(_: int) -> None:
     """Tell nobody."""
-
-
-@contextlib.contextmanager
-def _new_folder(out: Path) -> Iterator[Path]:
-    """Give a folder to write in that becomes `out` once all went well, and is gone otherwise."""
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise RequestError(f"{out}: exists and is not an empty folder", expected="a new or empty folder")
-    part = out.parent / f".{out.name}.{os.getpid()}.part"
-    try:
-        part.mkdir(parents=True)
-        yield part
-        part.replace(out)
-    except OSError as error:
-        raise DiskError(
-            f"{out}: could not be written: {error.strerror or error}",
-            mend="choose a folder you can write to, on a disk with space",
-        ) from error
-    finally:
-        shutil.rmtree(part, ignore_errors=True)

@@ -5,10 +5,7 @@ The page is composed by `_motif_page`.
 
 from __future__ import annotations
 
-import contextlib
-import os
-import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,8 +15,8 @@ from torch import Tensor
 
 from ribocyte.catalog import Predictor, load_data
 from ribocyte.documents.page import render_page
-from ribocyte.errors import DataError, DiskError, ModelError, RequestError, suggest
-from ribocyte.files import atomic_write, write_text
+from ribocyte.errors import DataError, ModelError, RequestError
+from ribocyte.files import atomic_write, new_folder, write_text
 from ribocyte.learn.plots import save_figure
 from ribocyte.rna.alphabet import UNKNOWN
 from ribocyte.rna.discovery import (
@@ -186,7 +183,11 @@ def find_motifs(
         If a file is not what it should be, there are too few sequences, they are too short, or nothing is found.
     """
     settings, report = settings or MotifSettings(), report or _ignore
-    output, name = _choose_output(model, settings.output)
+    if model.domain != "rna":
+        raise RequestError(
+            "model: reads images of cells, which have no motifs", expected="a model that reads RNA"
+        )
+    output = model.info.find_output(settings.output)
     targets = read_motifs(known) if known else {}
     tokens, source, simulated = _load(model, data, sequences)
     _refuse_few(tokens, settings.k, source)
@@ -214,7 +215,7 @@ def find_motifs(
         )
     report(f"importance of {found[0].best_site}")
     return MotifStudy(
-        output=name,
+        output=model.info.outputs[output],
         settings=settings,
         source=source,
         sequences=len(tokens),
@@ -267,53 +268,6 @@ def write_motifs(study: MotifStudy, out: Path) -> list[str]:
         _draw_figures(study, folder)
         write_text(folder / "index.html", render_page(describe_motifs(study, folder)))
         return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
-
-
-@contextlib.contextmanager
-def new_folder(out: Path) -> Iterator[Path]:
-    """Give a folder to write in that becomes `out` once all went well, and is gone otherwise."""
-    refuse_folder(out)
-    part = out.parent / f".{out.name}.{os.getpid()}.part"
-    try:
-        part.mkdir(parents=True)
-        yield part
-        part.replace(out)
-    except OSError as error:
-        raise DiskError(
-            f"{out}: could not be written: {error.strerror or error}", mend="choose a folder you can write to"
-        ) from error
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
-
-
-def refuse_folder(out: Path) -> None:
-    """Refuse what a folder cannot be written to, before minutes of work.
-
-    Raises
-    ------
-    RequestError
-        If it is there and is not an empty folder.
-    """
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise RequestError(f"{out}: exists and is not an empty folder", expected="a new or empty folder")
-
-
-def _choose_output(model: Predictor, wanted: str) -> tuple[int, str]:
-    """Give the number and the name of an experiment."""
-    if model.domain != "rna":
-        raise RequestError(
-            "model: reads images of cells, which have no motifs", expected="a model that reads RNA"
-        )
-    known = model.info.outputs
-    if not wanted and len(known) == 1:
-        return 0, known[0]
-    if wanted not in known:
-        raise RequestError(
-            f"--output {wanted}: not of this model" if wanted else f"the model has {len(known)} outputs",
-            expected=f"--output and one of {', '.join(known[:10])}",
-            mend=suggest(wanted, known),
-        )
-    return known.index(wanted), wanted
 
 
 def _load(model: Predictor, data: Path | None, sequences: Path | None) -> tuple[Tensor, str, bool]:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import contextlib
 import itertools
 import json
-import os
-import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -16,10 +14,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from ribocyte.errors import DiskError, RequestError, suggest
-from ribocyte.files import write_text
+from ribocyte.errors import RequestError, suggest
+from ribocyte.files import new_folder, write_text
 from ribocyte.learn.predictor import Predictor
-from ribocyte.learn.splits import Info
 from ribocyte.rna.encoding import RNAEncoding
 from ribocyte.rna.scan.null import Null, sample_null
 from ribocyte.rna.scan.rows import SiteFile, SiteRow, measure_accessibility, merge_sites, place, weigh
@@ -45,7 +42,7 @@ class ScanSettings:
 
     Parameters
     ----------
-    experiment : str
+    output : str
         Which output of the model; its only one where empty.
     both_strands : bool
         Scan the other strand too. Transcripts have one.
@@ -70,7 +67,7 @@ class ScanSettings:
         Draw the track of the target of this name.
     """
 
-    experiment: str = ""
+    output: str = ""
     both_strands: bool = False
     stride: int = 0
     fpr: float = 0.001
@@ -100,7 +97,7 @@ class Summary:
     Parameters
     ----------
     settings : ScanSettings
-        With the experiment and the stride that were used.
+        With the output and the stride that were used.
     simulated : bool
         Whether the model learned from a simulation.
     targets, nucleotides, windows : int
@@ -181,12 +178,15 @@ def scan(
         For files that are not what they should be, or nothing to scan in them.
     """
     settings = settings or ScanSettings()
-    encoding, output = _choose_output(model, settings.experiment)
+    encoding = model.encoding
+    if not isinstance(encoding, RNAEncoding):
+        raise RequestError("model: reads images of cells", expected="a model that reads RNA")
+    output = model.info.find_output(settings.output)
     tiling = Tiling(encoding.length, settings.stride or encoding.stride)
-    settings = replace(settings, stride=tiling.stride, experiment=encoding.experiments[output])
+    settings = replace(settings, stride=tiling.stride, output=model.info.outputs[output])
     scorer = Scorer(model, output, settings.max_unknown, bf16=settings.bf16)
-    summary = Summary(settings, Info.from_json(model.card["data"]).simulated)
-    with _new_folder(out) as folder, source.opened() as letters:
+    summary = Summary(settings, model.info.simulated)
+    with new_folder(out) as folder, source.opened() as letters:
         targets = source.targets(letters, settings.both_strands, Skips(summary.skipped, summary.examples))
         summary.targets, view = len(targets), _View.of(settings.plot, targets)
         with _timed(summary, "null"):
@@ -280,7 +280,7 @@ class _View:
             self.sites,
             summary.threshold,
             self.target.name,
-            f"{summary.settings.experiment}, z-score",
+            f"{summary.settings.output}, z-score",
             simulated=summary.simulated,
         )
 
@@ -308,23 +308,6 @@ class _Watch:
         return step
 
 
-def _choose_output(model: Predictor, experiment: str) -> tuple[RNAEncoding, int]:
-    """Give a model's encoding and which of its outputs an experiment is."""
-    encoding = model.encoding
-    if not isinstance(encoding, RNAEncoding):
-        raise RequestError("model: reads images of cells", expected="a model that reads RNA")
-    known = encoding.experiments
-    if not experiment and len(known) == 1:
-        return encoding, 0
-    if experiment not in known:
-        raise RequestError(
-            f"experiment {experiment!r}: not of this model" if experiment else "experiment: which one?",
-            expected=f"one of {', '.join(known)}",
-            mend=suggest(experiment, known),
-        )
-    return encoding, known.index(experiment)
-
-
 def _track(folder: Path, strand: str, wanted: bool) -> contextlib.AbstractContextManager[Track | None]:
     return Track(folder / f"track.{STRANDS[strand]}") if wanted else contextlib.nullcontext()
 
@@ -334,22 +317,3 @@ def _timed(summary: Summary, stage: str) -> Iterator[None]:
     began = time.perf_counter()
     yield
     summary.seconds[stage] = time.perf_counter() - began
-
-
-@contextlib.contextmanager
-def _new_folder(out: Path) -> Iterator[Path]:
-    """Give a folder to write in that becomes `out` once all went well, and is gone otherwise."""
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise RequestError(f"{out}: exists and is not an empty folder", expected="a new or empty folder")
-    part = out.parent / f".{out.name}.{os.getpid()}.part"
-    try:
-        part.mkdir(parents=True)
-        yield part
-        part.replace(out)
-    except OSError as error:
-        raise DiskError(
-            f"{out}: could not be written: {error.strerror or error}",
-            mend="choose a folder you can write to, on a disk with space",
-        ) from error
-    finally:
-        shutil.rmtree(part, ignore_errors=True)

@@ -9,11 +9,10 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
-from ribocyte.errors import DataError, RequestError, suggest
+from ribocyte.errors import DataError, RequestError
 from ribocyte.files import atomic_write
 from ribocyte.learn.hardware import keep_freed_memory
 from ribocyte.learn.predictor import Predictor
-from ribocyte.learn.splits import Info
 from ribocyte.rna.encoding import RNAEncoding
 from ribocyte.rna.genes import TranscriptIndex, read_gtf
 from ribocyte.rna.genome import Genome
@@ -39,7 +38,7 @@ class VariantSettings:
 
     Parameters
     ----------
-    experiment : str
+    output : str
         Which output of the model; may be left out where there is only one.
     strand : str
         Which strands are read where no gene says: ``both``, ``+`` or ``-``.
@@ -60,7 +59,7 @@ class VariantSettings:
         If a value is impossible.
     """
 
-    experiment: str = ""
+    output: str = ""
     strand: str = "both"
     intergenic: bool = False
     longest: int = LONGEST
@@ -124,7 +123,7 @@ class VariantReport:
 
     Parameters
     ----------
-    experiment : str
+    output : str
         Whose effects these are.
     simulated : bool
         Whether the model learned from a simulation.
@@ -147,7 +146,7 @@ class VariantReport:
     seconds : float
     """
 
-    experiment: str
+    output: str
     simulated: bool
     rows: int = 0
     alleles: int = 0
@@ -200,7 +199,7 @@ def annotate_variants(
     Raises
     ------
     RequestError
-        If the model reads no RNA, or not the experiment asked for.
+        If the model reads no RNA, or no such output.
     DataError
         If a file cannot be read or is not what it should be.
     DiskError
@@ -209,8 +208,14 @@ def annotate_variants(
     settings = settings or VariantSettings()
     if model.device.type == "cpu":
         keep_freed_memory()  # a small CNN is four times as fast
-    experiment, output = _choose_output(model, settings.experiment)
-    report = VariantReport(experiment, Info.from_json(model.card["data"]).simulated)
+    if not isinstance(model.encoding, RNAEncoding):
+        raise RequestError("model: reads images of cells", expected="a model that reads RNA")
+    if model.encoding.length < 2:
+        raise RequestError(
+            "model: reads windows of 1 nt", expected="windows that hold a variant's neighbours"
+        )
+    output = model.info.find_output(settings.output)
+    report = VariantReport(model.info.outputs[output], model.info.simulated)
     scorer, began = Scorer(model, output, bf16=settings.bf16), time.perf_counter()
     namer = Motifs(read_motifs(files.motifs)) if files.motifs else Contributions(scorer)
     with contextlib.ExitStack() as stack:
@@ -233,26 +238,6 @@ def annotate_variants(
     return report
 
 
-def _choose_output(model: Predictor, experiment: str) -> tuple[str, int]:
-    """Find which of the model's outputs an experiment is."""
-    if not isinstance(model.encoding, RNAEncoding):
-        raise RequestError("model: reads images of cells", expected="a model that reads RNA")
-    if model.encoding.length < 2:
-        raise RequestError(
-            "model: reads windows of 1 nt", expected="windows that hold a variant's neighbours"
-        )
-    known = model.encoding.experiments
-    if not experiment and len(known) == 1:
-        return known[0], 0
-    if experiment not in known:
-        raise RequestError(
-            f"experiment {experiment!r}: not of this model" if experiment else "experiment: which one?",
-            expected=f"one of {', '.join(known)}",
-            mend=suggest(experiment, known),
-        )
-    return experiment, known.index(experiment)
-
-
 def _read_genes(path: Path, genome: Genome, report: VariantReport) -> TranscriptIndex:
     transcripts = read_gtf(path)
     genes = TranscriptIndex(transcripts, genome)
@@ -273,7 +258,7 @@ def _describe(
     return {
         "Version": VERSION,
         "Model": name,
-        "Experiment": report.experiment,
+        "Experiment": report.output,
         "Simulated": "yes" if report.simulated else "no",
         "Unit": "z-score of log intensity",
         "Genome": files.fasta.name,
@@ -307,8 +292,9 @@ def _count(report: VariantReport, row: Row, verdicts: tuple[Verdict, ...]) -> No
     for alternative, verdict in zip(row.alternatives, verdicts, strict=True):
         report.alleles += 1
         if verdict.skip is not None:
-            report.skipped[verdict.skip] = report.skipped.get(verdict.skip, 0) + 1
-            report.examples.setdefault(verdict.skip, _name(row, alternative))
+            reason = verdict.skip.value
+            report.skipped[reason] = report.skipped.get(reason, 0) + 1
+            report.examples.setdefault(reason, _name(row, alternative))
             continue
         report.scored += 1
         report.readings += len(verdict.scored)

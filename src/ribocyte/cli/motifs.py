@@ -71,8 +71,9 @@ def motifs(
     Writes a folder: index.html to be read first, motifs.meme for other tools, logos, and tables of the motifs, of
     known motifs like them, and of what the first one does to predictions wherever it is put.
     """
-    from ribocyte.applications.motifs import MotifSettings, find_motifs, refuse_folder, write_motifs
+    from ribocyte.applications.motifs import MotifSettings, find_motifs, write_motifs
     from ribocyte.catalog import Predictor
+    from ribocyte.files import refuse_folder
     from ribocyte.rna.discovery import METHODS
 
     chosen = METHODS if methods == "all" else tuple(name.strip() for name in methods.split(","))

@@ -65,8 +65,9 @@ def scan(
     max_n: Annotated[
         float, typer.Option("--max-n", metavar="SHARE", help="Windows with more N than this are not scored.")
     ] = 0.25,
-    experiment: Annotated[
-        str, typer.Option(metavar="NAME", help="Which output of the model.", show_default="its only one")
+    output: Annotated[
+        str,
+        typer.Option(metavar="EXPERIMENT", help="Which output of the model.", show_default="its only one"),
     ] = "",
     accessibility: Annotated[
         bool, typer.Option("--accessibility", help="Fold the RNA around each site, and weigh its score.")
@@ -94,7 +95,7 @@ def scan(
 
     source = Source(sequences, fasta, bed, gtf)
     settings = scanning.ScanSettings(
-        experiment=experiment,
+        output=output,
         both_strands=both_strands,
         stride=stride,
         fpr=fpr,

@@ -63,11 +63,9 @@ def variants(
         Path | None,
         typer.Option(metavar="FILE", help="Write a table too: a row a reading.", show_default=False),
     ] = None,
-    experiment: Annotated[
+    output: Annotated[
         str,
-        typer.Option(
-            "--output", metavar="EXPERIMENT", help="Which output of the model.", show_default="its only one"
-        ),
+        typer.Option(metavar="EXPERIMENT", help="Which output of the model.", show_default="its only one"),
     ] = "",
     strand: Annotated[Strand, typer.Option(help="Which strands are read where no gene says.")] = Strand.both,
     intergenic: Annotated[
@@ -105,7 +103,7 @@ def variants(
 
     files = VariantFiles(vcf=vcf, fasta=fasta, out=out, gtf=gtf, tsv=tsv, motifs=motifs)
     settings = VariantSettings(
-        experiment=experiment,
+        output=output,
         strand=strand.value,
         intergenic=intergenic,
         longest=longest,
@@ -127,11 +125,9 @@ def affinities(
         Path | None,
         typer.Option(metavar="FILE", help="Draw it: .svg, .png or .pdf.", show_default=False),
     ] = None,
-    experiment: Annotated[
+    output: Annotated[
         str,
-        typer.Option(
-            "--output", metavar="EXPERIMENT", help="Which output of the model.", show_default="its only one"
-        ),
+        typer.Option(metavar="EXPERIMENT", help="Which output of the model.", show_default="its only one"),
     ] = "",
     contexts: Annotated[int, typer.Option(min=1, help="Random probes each RNA is put into.")] = 200,
     seed: Annotated[int, typer.Option(help="Of the probes.")] = 0,
@@ -148,7 +144,7 @@ def affinities(
     from ribocyte.catalog import Predictor
     from ribocyte.learn.plots import save_figure
 
-    test = check_affinities(Predictor.load(model), experiment, contexts, seed)
+    test = check_affinities(Predictor.load(model), output, contexts, seed)
     if out:
         save_figure(plot_affinities(test), out)
     if as_json:

@@ -7,7 +7,7 @@ import json
 import struct
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, Self
+from typing import Any, Protocol, Self
 
 import polars as pl
 import torch
@@ -18,9 +18,7 @@ from torch import Tensor, nn
 from ribocyte.errors import ModelError, RequestError
 from ribocyte.files import atomic_write
 from ribocyte.learn.ensemble import Ensemble
-
-if TYPE_CHECKING:
-    from ribocyte.learn.splits import Split
+from ribocyte.learn.splits import Info, Split
 
 FORMAT = "ribocyte-model/1"
 TRUST = "trust."
@@ -111,6 +109,11 @@ class Predictor:
     ) -> None:
         self.network, self.encoding, self.card = network.to(device).eval(), encoding, dict(card)
         self.device, self.trust = torch.device(device), trust
+
+    @property
+    def info(self) -> Info:
+        """What the model was trained on."""
+        return Info.from_json(self.card["data"])
 
     @torch.inference_mode()
     def outputs(self, compact: Tensor, batch_size: int = 1024) -> Tensor:

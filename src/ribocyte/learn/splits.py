@@ -10,7 +10,10 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from ribocyte.errors import DataError
+from ribocyte.errors import DataError, RequestError, suggest
+
+LISTED = 12
+"""Outputs that a message lists."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,6 +86,27 @@ class Info:
     def as_json(self) -> dict[str, Any]:
         """Give the same as a dictionary of JSON values."""
         return {**asdict(self), "outputs": list(self.outputs), "normalisation": dict(self.normalisation)}
+
+    def find_output(self, wanted: str) -> int:
+        """Give the number of an output; the only one need not be named.
+
+        Raises
+        ------
+        RequestError
+            If there is no such output, or there are several and none is named.
+        """
+        if not wanted and len(self.outputs) == 1:
+            return 0
+        if wanted in self.outputs:
+            return self.outputs.index(wanted)
+        more = len(self.outputs) - LISTED
+        raise RequestError(
+            f"output {wanted!r}: not of this model"
+            if wanted
+            else f"output: the model has {len(self.outputs)}, and none is named",
+            expected=f"one of {', '.join(self.outputs[:LISTED])}{f' and {more} more' if more > 0 else ''}",
+            mend=suggest(wanted, self.outputs),
+        )
 
     @classmethod
     def from_json(cls, table: Mapping[str, Any]) -> Info:

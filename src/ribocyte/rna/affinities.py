@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ribocyte.errors import RequestError, nearest
 from ribocyte.learn.objectives import Regression
 from ribocyte.learn.predictor import Predictor
 from ribocyte.rna.assay import affinity_panel, embed
@@ -37,7 +36,7 @@ class AffinityRanking:
 
 
 def rank_affinities(
-    predictor: Predictor, experiment: str = "", contexts: int = 200, seed: int = 0
+    predictor: Predictor, output: str = "", contexts: int = 200, seed: int = 0
 ) -> AffinityRanking:
     """Ask a network for the seven RNAs whose affinity for RBFOX1 was measured (Auweter et al. 2006).
 
@@ -50,7 +49,7 @@ def rank_affinities(
     ----------
     predictor : Predictor
         A network that reads RNA, of RBFOX1 or of a relative.
-    experiment : str
+    output : str
         Which of its outputs; may be left out where there is only one.
     contexts : int
         Random probes each RNA is put into.
@@ -64,25 +63,12 @@ def rank_affinities(
     Raises
     ------
     RequestError
-        If `experiment` is none of the outputs, or is left out where there are several.
+        If `output` is none of the outputs, or is left out where there are several.
     """
-    column = _find_output(predictor.card["data"]["outputs"], experiment)
+    column = predictor.info.outputs[predictor.info.find_output(output)]
     rnas, kd = affinity_panel()
     probes = embed(rnas, known_motifs()["RBFOX1"], contexts, seed=seed)
     table = predictor.predict([probe for row in probes for probe in row])
     predicted = table[column].to_numpy().reshape(len(rnas), contexts).mean(axis=1, dtype=np.float64)
     spearman = Regression().metrics(predicted[:, None], -np.log(kd)[:, None])["spearman"]
     return AffinityRanking(tuple(rnas), tuple(kd.tolist()), tuple(predicted.tolist()), spearman)
-
-
-def _find_output(outputs: list[str], wanted: str) -> str:
-    if wanted in outputs:
-        return wanted
-    if not wanted and len(outputs) == 1:
-        return outputs[0]
-    near = nearest(wanted, outputs, 1) if wanted else []
-    raise RequestError(
-        f"experiment {wanted!r} is not predicted by this model" if wanted else "experiment: none named",
-        expected=f"one of {', '.join(outputs)}",
-        mend=f"did you mean {near[0]}?" if near else "",
-    )

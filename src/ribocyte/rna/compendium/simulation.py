@@ -25,7 +25,7 @@ import numpy as np
 import polars as pl
 from torch import Tensor
 
-from ribocyte.files import Source
+from ribocyte.files import Source, new_folder
 from ribocyte.learn.recipe import check
 from ribocyte.rna.alphabet import LETTERS, tokens
 from ribocyte.rna.assay import STAMP
@@ -43,7 +43,7 @@ from ribocyte.rna.compendium.array import (
     trimer_affinity,
 )
 from ribocyte.rna.compendium.store import Compendium
-from ribocyte.rna.compendium.writing import LENGTH, Report, Rounding, new_folder, write_facts, write_probes
+from ribocyte.rna.compendium.writing import LENGTH, Report, Rounding, write_facts, write_probes
 from ribocyte.rna.motifs import Motif
 from ribocyte.rna.table import PROBE_COLUMNS, check_probes, stream_table
 

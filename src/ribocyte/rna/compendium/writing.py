@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
-import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any, Literal
 
@@ -14,8 +11,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from ribocyte.errors import DataError, DiskError
-from ribocyte.files import write_text
+from ribocyte.errors import DataError
+from ribocyte.files import new_folder, write_text
 from ribocyte.rna.alphabet import tokens
 from ribocyte.rna.compendium.store import FACTS, Compendium
 from ribocyte.rna.protocols import Floats
@@ -107,33 +104,6 @@ def write_probes(folder: Path, probes: pl.DataFrame, source: Path) -> None:
 def write_facts(folder: Path, facts: Mapping[str, Any]) -> None:
     """Write what is known of a compendium beside its arrays."""
     write_text(folder / FACTS, json.dumps({"version": VERSION, **facts}, indent=1) + "\n")
-
-
-@contextlib.contextmanager
-def new_folder(directory: Path) -> Iterator[Path]:
-    """Give a folder to write in that becomes `directory` once all went well, and is gone otherwise.
-
-    Raises
-    ------
-    DataError
-        If the folder holds something already.
-    DiskError
-        If it cannot be written.
-    """
-    if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
-        raise DataError(f"{directory}: exists and is not an empty folder", expected="a new or empty folder")
-    part = directory.parent / f".{directory.name}.{os.getpid()}.part"
-    try:
-        part.mkdir(parents=True)
-        yield part
-        part.replace(directory)
-    except OSError as error:
-        raise DiskError(
-            f"{directory}: could not be written: {error.strerror or error}",
-            mend="choose a folder you can write to, on a disk with space",
-        ) from error
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
 
 
 class Rounding:
