@@ -6,15 +6,18 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import torch
 from huggingface_hub import ModelCard
 
 import untrained
-from ribocyte.applications._card_sections import DATA
+from ribocyte.applications._card_sections import DATA, TRUST
 from ribocyte.applications.card import make_card, read_subject
 from ribocyte.catalog import DATA as KINDS
 from ribocyte.errors import ModelError, RunError
 from ribocyte.learn.runs import Run
+from ribocyte.learn.splits import Split
 from workbook import write_workbook
 
 
@@ -119,11 +122,31 @@ def test_what_is_simulated_is_stamped_and_promises_nothing(kind: str, tmp_path: 
 def test_a_calibrated_model_says_which_columns_tell_its_doubt(rna: Path, tmp_path: Path) -> None:
     assert "NAME_low" not in card_of(rna)
     for kind, said in (
-        ("rna-cnn", "`NAME_low` and `NAME_high`, 90% of the measurements"),
-        ("cell-cnn", "the right one for 95% of cells like those it knows; `unlike` marks"),
+        ("rna-cnn", "`NAME_low` and `NAME_high`, 90 % of the measurements"),
+        ("cell-cnn", "the right one for 95 % of cells like those it knows; `unlike` marks"),
     ):
         untrained.calibrated(kind).save(tmp_path / "model.safetensors")
         assert said in section(card_of(tmp_path), "What it predicts")
+        assert "NAME_spread" not in card_of(tmp_path)
+    untrained.calibrated("rna-cnn", training={"members": 2}).save(tmp_path / "model.safetensors")
+    assert "`NAME_spread` is the standard deviation over the networks" in card_of(tmp_path)
+
+
+def test_every_number_about_trust_is_explained(tmp_path: Path) -> None:
+    for kind in ("rna-cnn", "cell-cnn"):
+        model = untrained.calibrated(kind)
+        assert model.trust is not None
+        raw, targets = (
+            (["ACGUACGU"], torch.zeros(1, len(model.info.outputs)))
+            if kind == "rna-cnn"
+            else ([np.zeros((28, 28, 3), np.uint8)], torch.zeros(1, dtype=torch.int64))
+        )
+        split = Split(model.encoding.encode(raw)[0], targets, np.array(["row"]))
+        measured = model.trust.measure(model, split)
+        told = TRUST[model.domain]
+        for name in {name.split("_")[0] for name in measured} - {"empty", "set", "temperature"}:
+            assert name in told
+    assert TRUST["rna"] in section(card_of(untrained.finished_run(tmp_path / "run")), "Scores")
 
 
 def test_an_ensemble_says_how_many_it_is(tmp_path: Path) -> None:

@@ -18,10 +18,10 @@ from ribocyte.assignment.questions import (
     answer_two_networks,
     frame_answers,
 )
-from ribocyte.assignment.references import REFERENCES
 from ribocyte.documents.document import Document, Section, number_document
 from ribocyte.learn.runs import Run
 from ribocyte.learn.searches import Search
+from ribocyte.literature import LITERATURE
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +77,7 @@ def test_every_reference_and_citation_of_the_whole_article_leads_somewhere(
 ) -> None:
     framed = frame_answers(answers, list(cells.values()), every_run(rna))
     document = Document(
-        framed.title, abstract=framed.abstract, sections=framed.sections, references=REFERENCES
+        framed.title, abstract=framed.abstract, sections=framed.sections, references=LITERATURE
     )
     numbered = number_document(document)
     said = paragraphs(framed.sections)
@@ -96,7 +96,7 @@ def test_every_reference_and_citation_of_the_whole_article_leads_somewhere(
 
 def test_figures_and_tables_are_mentioned_as_they_are_numbered(answers: list[Answer]) -> None:
     numbered = number_document(
-        Document("x", sections=tuple(answer.section for answer in answers), references=REFERENCES)
+        Document("x", sections=tuple(answer.section for answer in answers), references=LITERATURE)
     )
     mentioned = re.findall(r"\[#([a-z0-9-]+)\]", paragraphs(numbered.document.sections))
     names = [numbered.names[label] for label in dict.fromkeys(mentioned)]

@@ -2,24 +2,25 @@ from __future__ import annotations
 
 import re
 
-from ribocyte.assignment.references import CELL_NETWORKS, PUBLISHED, REFERENCES, find_published
+from ribocyte.assignment.references import CELL_NETWORKS, PUBLISHED, find_published
 from ribocyte.documents.document import Document, number_document
+from ribocyte.literature import LITERATURE
 
 
 def test_every_work_can_be_cited_and_is_described() -> None:
-    keys = [reference.key for reference in REFERENCES]
+    keys = [reference.key for reference in LITERATURE]
     assert len(set(keys)) == len(keys)
-    for reference in REFERENCES:
+    for reference in LITERATURE:
         assert reference.key.endswith(reference.year)
         assert reference.key[:-4] in reference.authors.lower()
         assert not reference.title.endswith(".")
         assert not reference.doi or re.fullmatch(r"10\.\d{4,}/\S+", reference.doi)
-    numbered = number_document(Document("t", abstract=f"[@{'; @'.join(keys)}]", references=REFERENCES))
-    assert numbered.cited == REFERENCES
+    numbered = number_document(Document("t", abstract=f"[@{'; @'.join(keys)}]", references=LITERATURE))
+    assert numbered.cited == LITERATURE
 
 
 def test_every_published_figure_has_a_source_and_says_why_it_does_not_compare() -> None:
-    known = {reference.key for reference in REFERENCES}
+    known = {reference.key for reference in LITERATURE}
     for one in PUBLISHED:
         assert one.source
         assert one.key in known or (not one.key and ("/" in one.source or "public report" in one.source))

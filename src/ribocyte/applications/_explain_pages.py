@@ -9,68 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
-from ribocyte.documents.document import Document, FigureBlock, Reference, Section, TableBlock
+from ribocyte.documents.document import Document, FigureBlock, Section, TableBlock
 from ribocyte.documents.text import as_code
+from ribocyte.literature import LITERATURE
 from ribocyte.version import VERSION
 
 if TYPE_CHECKING:
     from ribocyte.applications.explain import Summary
 
-_REFERENCES = (
-    Reference(
-        "sundararajan2017",
-        "Sundararajan M, Taly A, Yan Q",
-        "Axiomatic attribution for deep networks",
-        "Proc ICML, PMLR 70:3319–3328",
-        "2017",
-    ),
-    Reference(
-        "shrikumar2017",
-        "Shrikumar A, Greenside P, Kundaje A",
-        "Learning important features through propagating activation differences",
-        "Proc ICML, PMLR 70:3145–3153",
-        "2017",
-    ),
-    Reference(
-        "lundberg2017",
-        "Lundberg SM, Lee SI",
-        "A unified approach to interpreting model predictions",
-        "Adv Neural Inf Process Syst 30:4765–4774",
-        "2017",
-    ),
-    Reference(
-        "alipanahi2015",
-        "Alipanahi B, Delong A, Weirauch MT, Frey BJ",
-        "Predicting the sequence specificities of DNA- and RNA-binding proteins by deep learning",
-        "Nat Biotechnol 33:831–838",
-        "2015",
-        "10.1038/nbt.3300",
-    ),
-    Reference(
-        "jain2019",
-        "Jain S, Wallace BC",
-        "Attention is not explanation",
-        "Proc NAACL-HLT, 3543–3556",
-        "2019",
-        "10.18653/v1/N19-1357",
-    ),
-    Reference(
-        "selvaraju2017",
-        "Selvaraju RR, et al.",
-        "Grad-CAM: visual explanations from deep networks via gradient-based localization",
-        "Proc ICCV, 618–626",
-        "2017",
-        "10.1109/ICCV.2017.74",
-    ),
-    Reference(
-        "zeiler2014",
-        "Zeiler MD, Fergus R",
-        "Visualizing and understanding convolutional networks",
-        "Proc ECCV, LNCS 8689:818–833",
-        "2014",
-        "10.1007/978-3-319-10590-1_53",
-    ),
-)
 
 _READING = {
     "mutagenesis": (
@@ -104,8 +50,8 @@ _READING = {
         "is as coarse as that convolution's output.",
     ),
     "occlusion": (
-        "A small grey patch was moved over the picture, and the network asked again [@zeiler2014]. The map shows by "
-        "how much the class's score falls where the patch lay.",
+        "A small patch of the background's colour was moved over the picture, and the network asked again "
+        "[@zeiler2014]. The map shows by how much the class's score falls where the patch lay.",
     ),
 }
 
@@ -133,7 +79,7 @@ def describe_rna(summary: Summary, figures: Figures, deltas: Tensor | None) -> D
         Section(
             "Sites",
             (
-                _say_done(summary, "sequences"),
+                _say_done(summary, "sequence"),
                 "[#sites] names, of each, the stretch that counts most; [#logos] shows all of it.",
             ),
             (first,),
@@ -157,7 +103,7 @@ def describe_rna(summary: Summary, figures: Figures, deltas: Tensor | None) -> D
         title=f"What predictions for {summary.output} rest on",
         abstract=_lead(summary),
         sections=tuple(parts),
-        references=_REFERENCES,
+        references=LITERATURE,
         footer=_footer(),
         simulated=summary.simulated,
     )
@@ -183,7 +129,7 @@ def describe_cells(summary: Summary, figure: Path, drawn: int) -> Document:
         label="maps",
     )
     sections = (
-        Section("Maps", (_say_done(summary, "pictures"),), (maps,), (table,)),
+        Section("Maps", (_say_done(summary, "picture"),), (maps,), (table,)),
         Section("How to read it", _READING[summary.method]),
         Section(
             "The files beside this page", ("`maps.npz` holds the maps of all pictures and their names.",)
@@ -193,7 +139,7 @@ def describe_cells(summary: Summary, figure: Path, drawn: int) -> Document:
         title=f"Where {_the_class(summary)} is seen",
         abstract=f"Which part of each picture speaks for {_the_class(summary)}, by {summary.method}.",
         sections=sections,
-        references=_REFERENCES,
+        references=LITERATURE,
         footer=_footer(),
         simulated=summary.simulated,
     )
@@ -202,15 +148,17 @@ def describe_cells(summary: Summary, figure: Path, drawn: int) -> Document:
 def _lead(summary: Summary) -> str:
     best = summary.strongest[0]
     verb = "looks most at" if summary.method == "attention" else "rests most on"
+    of = "The" if summary.explained == 1 else f"Of {summary.explained:,} sequences, the one with the largest"
     return (
-        f"Of {_count(summary.explained)}, the one with the largest prediction for {as_code(summary.output)} "
-        f"({best['prediction']:.2f}) {verb} {best['site']}, nt {best['from']} to {best['to']}."
+        f"{of} prediction for {as_code(summary.output)} ({best['prediction']:.2f}) {verb} {as_code(best['site'])}, "
+        f"nt {best['from']} to {best['to']}."
     )
 
 
 def _say_done(summary: Summary, what: str) -> str:
     left = "".join(f"; {count:,} left out ({why})" for why, count in summary.skipped.items())
-    return f"{summary.given:,} {what} given, {summary.explained:,} explained by {summary.method}{left}."
+    given = f"{summary.given:,} {what}{'' if summary.given == 1 else 's'}"
+    return f"{given} given, {summary.explained:,} explained by {summary.method}{left}."
 
 
 def _the_class(summary: Summary) -> str:
@@ -261,10 +209,6 @@ def _say_files(summary: Summary) -> tuple[str, ...]:
         f"`attributions.tsv` has a row for each nucleotide: what it counts for, {columns}. `attributions.npz` holds "
         f"the same as arrays: `one_hot` and {arrays}. In `logos/` each of the strongest sequences has a figure.",
     )
-
-
-def _count(number: int) -> str:
-    return "1 sequence" if number == 1 else f"{number:,} sequences"
 
 
 def _short(name: str) -> str:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from ribocyte.documents.document import Document, FigureBlock, Reference, Section, TableBlock
+from ribocyte.documents.document import Document, FigureBlock, Section, TableBlock
 from ribocyte.documents.text import as_code
+from ribocyte.literature import LITERATURE
 from ribocyte.rna.discovery.matching import FEW
 from ribocyte.version import VERSION
 
@@ -30,48 +31,6 @@ _METHODS = {
     "filters": "`filters`: what excites a filter of the first convolution to more than half of its maximum "
     "[@alipanahi2015].",
 }
-_REFERENCES = (
-    Reference(
-        "alipanahi2015",
-        "Alipanahi B, Delong A, Weirauch MT, Frey BJ",
-        "Predicting the sequence specificities of DNA- and RNA-binding proteins by deep learning",
-        "Nature Biotechnology 33:831–838",
-        "2015",
-        "10.1038/nbt.3300",
-    ),
-    Reference(
-        "gupta2007",
-        "Gupta S, Stamatoyannopoulos JA, Bailey TL, Noble WS",
-        "Quantifying similarity between motifs",
-        "Genome Biology 8:R24",
-        "2007",
-        "10.1186/gb-2007-8-2-r24",
-    ),
-    Reference(
-        "koo2021",
-        "Koo PK, Majdandzic A, Ploenzke M, Anand P, Paul SB",
-        "Global importance analysis: an interpretability method to quantify importance of genomic features in deep "
-        "neural networks",
-        "PLoS Computational Biology 17:e1008925",
-        "2021",
-        "10.1371/journal.pcbi.1008925",
-    ),
-    Reference(
-        "ray2013",
-        "Ray D, Kazan H, Cook KB, Weirauch MT, Najafabadi HS, et al.",
-        "A compendium of RNA-binding motifs for decoding gene regulation",
-        "Nature 499:172–177",
-        "2013",
-        "10.1038/nature12311",
-    ),
-    Reference(
-        "shrikumar2018",
-        "Shrikumar A, Tian K, Avsec Ž, Shcherbina A, Banerjee A, et al.",
-        "Technical note on transcription factor motif discovery from importance scores (TF-MoDISco)",
-        "arXiv:1811.00416",
-        "2018",
-    ),
-)
 
 
 def describe_motifs(study: MotifStudy, folder: Path) -> Document:
@@ -84,7 +43,7 @@ def describe_motifs(study: MotifStudy, folder: Path) -> Document:
         title=f"Motifs that a model of {study.output} looks for",
         abstract=_lead(study),
         sections=tuple(parts),
-        references=_REFERENCES,
+        references=LITERATURE,
         footer=f"Made by `ribocyte motifs`, ribocyte {VERSION}.",
         simulated=study.simulated,
     )
@@ -93,6 +52,12 @@ def describe_motifs(study: MotifStudy, folder: Path) -> Document:
 def write_rate(value: float) -> str:
     """Write a p- or q-value."""
     return f"{value:.1e}" if value < 0.001 else f"{value:.2g}"
+
+
+def write_left_out(study: MotifStudy) -> str:
+    """Say how many sequences were left out and why; nothing where none was."""
+    why = f"no {study.settings.k} nt of A, C, G, U in a row"
+    return f"; {study.left_out:,} left out ({why})" if study.left_out else ""
 
 
 def best_match(study: MotifStudy, motif: str) -> tuple[str, float] | None:
@@ -138,7 +103,8 @@ def _tell_motifs(study: MotifStudy, figure: Path) -> Section:
         label="logos",
     )
     what = (
-        f"{study.sequences:,} sequences ({as_code(study.source)}) were predicted for {as_code(study.output)}."
+        f"{study.sequences:,} sequences ({as_code(study.source)}) were predicted for {as_code(study.output)}"
+        f"{write_left_out(study)}."
     )
     return Section("Motifs", (what,), (logos,), (table,))
 

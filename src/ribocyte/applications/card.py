@@ -19,6 +19,7 @@ from ribocyte.errors import RunError
 from ribocyte.extras import need
 from ribocyte.files import find
 from ribocyte.learn.runs import Run
+from ribocyte.literature import LITERATURE
 from ribocyte.rna.experiments import METADATA, read_metadata
 from ribocyte.version import VERSION
 
@@ -102,7 +103,7 @@ def describe(subject: Subject, *, repo: str = "", licence: str = "") -> Document
             sections.training(subject),
             sections.sources(subject, licence),
         ),
-        references=sections.REFERENCES,
+        references=LITERATURE,
         footer=f"Written by ribocyte {VERSION} from the model's own facts.",
         simulated=info.simulated,
     )

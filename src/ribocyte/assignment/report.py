@@ -12,7 +12,6 @@ from ribocyte import comparisons
 from ribocyte.assignment.appendix import list_recipes
 from ribocyte.assignment.groups import Group, gather_groups
 from ribocyte.assignment.phrases import describe_effect, join_words, write_device, write_seconds
-from ribocyte.assignment.references import REFERENCES
 from ribocyte.assignment.report_blocks import (
     Effects,
     draw_curves,
@@ -29,6 +28,7 @@ from ribocyte.assignment.report_blocks import (
 from ribocyte.documents.document import Document, Section
 from ribocyte.documents.text import as_code
 from ribocyte.learn.runs import Run
+from ribocyte.literature import LITERATURE
 from ribocyte.version import VERSION
 
 _DATA = {"bloodmnist": "BloodMNIST", "rnacompete": "RNAcompete", "cell-folder": "a folder of photographs"}
@@ -88,7 +88,7 @@ def report_runs(
             _describe_results(groups, effects, metric, figures, simulated),
             _describe_costs(groups, simulated),
         ),
-        references=REFERENCES,
+        references=LITERATURE,
         appendix=(
             Section("Trainings", tables=(tabulate_runs(groups, metric, simulated),), simulated=simulated),
             list_recipes({group.name: group.runs[0] for group in groups}),

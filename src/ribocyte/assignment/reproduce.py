@@ -25,7 +25,6 @@ from ribocyte.assignment.questions import (
     frame_answers,
 )
 from ribocyte.assignment.questions.attention import choose_variants
-from ribocyte.assignment.references import REFERENCES
 from ribocyte.assignment.study import NETWORKS, QUESTIONS, SIMULATED, SIZES, Study, StudyConfig
 from ribocyte.cells import bloodmnist
 from ribocyte.documents.article import Pages
@@ -35,6 +34,7 @@ from ribocyte.files import find
 from ribocyte.learn.recipe import as_table
 from ribocyte.learn.runs import Run
 from ribocyte.learn.searches import Search
+from ribocyte.literature import LITERATURE
 from ribocyte.version import VERSION
 
 COMMAND = "ribocyte reproduce"
@@ -143,7 +143,7 @@ def compose_article(
         group=group,
         abstract=framed.abstract,
         sections=framed.sections,
-        references=REFERENCES,
+        references=LITERATURE,
         appendix=_append(study, questions, results),
         footer=f"Made by `{COMMAND}`, ribocyte {VERSION}.",
         simulated=framed.simulated,
