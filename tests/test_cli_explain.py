@@ -65,11 +65,12 @@ def test_pictures_are_explained(cells: Path, tmp_path: Path) -> None:
     ("arguments", "said"),
     [
         ((RNA, "--output", "RNCMPT00186"), "did you mean RNCMPT00168?"),
-        ((RNA,), "--output: which one?"),
+        ((RNA,), "output: the model has 2, and none is named"),
         (("NNNN", "--output", EXPERIMENT), "inputs: only N"),
         (("protein.fa", "--output", EXPERIMENT), "protein.fa: no such file, and no RNA"),
         ((RNA, "--output", EXPERIMENT, "--method", "attention"), "Residual attends to nothing"),
         ((RNA, "--output", EXPERIMENT, "--method", "occlusion"), "this model reads RNA"),
+        ((RNA, "--output", EXPERIMENT, "--seed", "-1"), "--seed -1; expected 0 or more"),
     ],
 )
 def test_bad_requests_are_told_in_one_line(

@@ -186,9 +186,14 @@ def test_names_that_are_alike_strange_or_long_are_told_apart(tmp_path: Path) -> 
             RNA,
             {"output": "RNCMPT00018"},
             RequestError,
-            "--output RNCMPT00018: no output .*did you mean RNCMPT0",
+            "output 'RNCMPT00018': not of this model; .*did you mean RNCMPT0",
         ),
-        (RNA, {"output": ""}, RequestError, "--output: which one.; expected one of RNCMPT00168, RNCMPT00001"),
+        (
+            RNA,
+            {"output": ""},
+            RequestError,
+            "output: the model has 2, and none is named; expected one of RNCMPT00168, RNCMPT00001",
+        ),
         (
             RNA,
             {"method": "grad-cam"},
@@ -242,6 +247,14 @@ def test_pictures_get_maps(tmp_path: Path, method: str) -> None:
     outputs = made.outputs(torch.from_numpy(np.stack([pixels for _, pixels in pictures()])))
     best = {f"cell {row}": made.info.outputs[int(one.argmax())] for row, one in enumerate(outputs)}
     assert {row["picture"]: row["explained"] for row in summary.strongest} == best
+
+
+def test_the_probabilities_told_are_those_of_a_prediction(tmp_path: Path) -> None:
+    made = untrained.calibrated("cell-cnn")
+    summary = explain(made, pictures(), tmp_path / "why")
+    wanted = made.predict([pixels for _, pixels in pictures()])["probability"].to_list()
+    told = {row["picture"]: row["probability"] for row in summary.strongest}
+    assert [told[name] for name, _ in pictures()] == pytest.approx(wanted, abs=1e-5)
 
 
 def test_the_pictures_most_like_a_class_are_chosen_for_it(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 import toys
 from ribocyte.errors import ModelError, RequestError
+from ribocyte.learn.ensemble import Ensemble
 from ribocyte.learn.predictor import Predictor
 from ribocyte.rna import networks
 from ribocyte.rna.alphabet import PADDING, letters, one_hot, tokens
@@ -159,7 +160,9 @@ def test_hypothetical_contributions_of_a_linear_network_are_its_weights(
     found = method(of, rna)
     count = 10 if method is integrated_gradients else 20
     shares = (
-        one_hot(dinucleotide_shuffle(rna, 0, count).flatten(0, 1)).view(len(rna), count, 4, 25).mean(dim=1)
+        one_hot(dinucleotide_shuffle(rna, 0, count, alone=True).flatten(0, 1))
+        .view(len(rna), count, 4, 25)
+        .mean(dim=1)
     )
     there = (rna != PADDING)[:, None]
     expected = (weights(of) - (weights(of) * shares).sum(dim=1, keepdim=True)) * there
@@ -199,7 +202,9 @@ def test_integrated_gradients_are_captums(name: str) -> None:
     of, rna = built(name), tokens(SEQUENCES, 25)
     found = integrated_gradients(of, rna, output=1, references=2, seed=4, steps=16, most_steps=16)
     expected = torch.zeros(len(rna), 25)
-    for begin in one_hot(dinucleotide_shuffle(rna, 4, 2).flatten(0, 1)).view(len(rna), 2, 4, 25).unbind(1):
+    for begin in (
+        one_hot(dinucleotide_shuffle(rna, 4, 2, alone=True).flatten(0, 1)).view(len(rna), 2, 4, 25).unbind(1)
+    ):
         library = IntegratedGradients(of.network)
         theirs = library.attribute(one_hot(rna), begin, target=1, n_steps=16, method="riemann_middle")
         expected += theirs.sum(dim=1).detach() / 2
@@ -219,7 +224,7 @@ def test_deep_lift_is_tangermemes(name: str) -> None:
         of.network,
         one_hot(rna),
         target=1,
-        references=one_hot(dinucleotide_shuffle(rna, 2, 5).flatten(0, 1)).reshape(2, 5, 4, 25),
+        references=one_hot(dinucleotide_shuffle(rna, 2, 5, alone=True).flatten(0, 1)).reshape(2, 5, 4, 25),
         hypothetical=True,
         additional_nonlinear_ops={Maximum: _deep_lift._share_maximum},
         device="cpu",
@@ -233,7 +238,7 @@ def test_our_rule_for_a_maximum_is_tangermemes() -> None:
 
     rna = tokens(["ACGUACGGAUUACAGAUUCGAUUAC", "GGAUCAGACGAUACGACCAUUAGAC"])
     found = deep_lift_shap(model(Highest(Maximum())), rna, references=4, seed=1)
-    begin = one_hot(dinucleotide_shuffle(rna, 1, 4).flatten(0, 1)).reshape(2, 4, 4, 25)
+    begin = one_hot(dinucleotide_shuffle(rna, 1, 4, alone=True).flatten(0, 1)).reshape(2, 4, 4, 25)
     network = Highest(nn.MaxPool2d((1, 21))).eval()
     expected = theirs(network, one_hot(rna), references=begin, hypothetical=True, device="cpu")
     torch.testing.assert_close(found.values, expected, atol=1e-5, rtol=1e-4)
@@ -296,11 +301,18 @@ def test_steps_are_added_until_the_contributions_are_complete() -> None:
 def test_references_are_the_sequences_own_shuffles_with_padding_in_place() -> None:
     of, rna = linear(), tokens(SEQUENCES, 25)
     found = integrated_gradients(of, rna, references=4, seed=9)
-    shuffled = dinucleotide_shuffle(rna, 9, 4)
+    shuffled = dinucleotide_shuffle(rna, 9, 4, alone=True)
     expected = of.outputs(shuffled.flatten(0, 1))[:, 0].view(-1, 4).mean(dim=1)
     torch.testing.assert_close(found.reference, expected)
     for own, others in zip(rna, shuffled, strict=True):
         assert all(torch.equal(own == PADDING, other == PADDING) for other in others)
+
+
+@pytest.mark.parametrize("method", [partial(integrated_gradients, steps=8, most_steps=8), deep_lift_shap])
+def test_an_rna_is_explained_alike_whatever_is_beside_it(method: Callable[..., Attribution]) -> None:
+    of, rna = built("cnn"), tokens(SEQUENCES, 25)
+    together, alone = method(of, rna), method(of, rna[2:3])
+    torch.testing.assert_close(together.values[2:3], alone.values, atol=1e-5, rtol=1e-3)
 
 
 def test_lots_are_joined() -> None:
@@ -330,7 +342,15 @@ def test_attention_is_what_the_network_attends_to() -> None:
     torch.testing.assert_close(found, expected)
 
 
+def test_an_ensemble_attends_with_the_heads_of_all_its_members() -> None:
+    one, other, rna = built("pool"), built("transformer"), tokens(SEQUENCES, 25)
+    found = attention(model(Ensemble([one.network, other.network])), rna)
+    torch.testing.assert_close(found, torch.cat([attention(one, rna), attention(other, rna)], dim=1))
+
+
 def test_a_network_without_attention_says_so() -> None:
+    with pytest.raises(ModelError, match="attention: Residual attends to nothing"):
+        attention(model(Ensemble([built("residual").network])), tokens(SEQUENCES, 25))
     with pytest.raises(ModelError, match=r"attention: Residual attends to nothing; expected a transformer"):
         attention(built("residual"), tokens(SEQUENCES, 25))
 

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from seeker import PATTERN, planted_tokens, probes, random_tokens, seeker
 
-from ribocyte.rna.alphabet import letters, tokens
+from ribocyte.rna.alphabet import PADDING, UNKNOWN, letters, tokens
 from ribocyte.rna.discovery import find_by_modisco, mutate
 from ribocyte.rna.discovery.modisco import _EDGE, _strands, make_tracks
 from ribocyte.rna.discovery.motif import make_motif
@@ -46,3 +46,13 @@ def test_modisco_finds_the_pattern() -> None:
 
 def test_modisco_finds_nothing_where_nothing_matters() -> None:
     assert list(find_by_modisco(random_tokens(50), torch.zeros(50, 4, 30))) == []
+
+
+def test_modisco_bears_short_sequences_and_runs_of_n() -> None:
+    """Its similarity of two stretches that contribute nothing is 0 / 0, of which its clustering dies."""
+    model, rows = seeker(), planted_tokens(300)
+    rows[::3, 9:] = PADDING
+    rows[1::3, 4:26] = UNKNOWN
+    mutants = mutate(model, probes(model, rows), 300)
+    list(find_by_modisco(mutants.tokens, mutants.effects))
+    assert list(find_by_modisco(mutants.tokens[:1], mutants.effects[:1])) == []

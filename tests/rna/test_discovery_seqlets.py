@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 import torch
 from seeker import PATTERN, planted_tokens, probes, random_tokens, seeker
 
@@ -50,4 +51,6 @@ def test_discover_names_scores_and_limits_what_each_method_finds() -> None:
     )
     assert [motif.name for motif in motifs] == ["filters-0", "seqlets-1"]
     assert said == ["motifs by filters", "motifs by seqlets"]
-    assert all(1.5 < motif.score < 2 for motif in motifs)  # 2, less what chance holds there already
+    assert [motif.score for motif in motifs] == pytest.approx(
+        [2, 2], abs=0.1
+    )  # but for what chance holds there

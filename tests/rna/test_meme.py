@@ -138,6 +138,8 @@ def test_a_packed_file_and_windows_line_ends_are_read(tmp_path: Path) -> None:
 def test_hmot_is_told_by_its_content(tmp_path: Path) -> None:
     path = written(tmp_path, "Motif\tRNCMPT1\n#\tA 1\nPos\tA\tC\tG\tU\n1\t1\t0\t0\t0\n")
     np.testing.assert_array_equal(read_motifs(path)["RNCMPT1"], [[1, 0, 0, 0]])
+    path.write_bytes(gzip.compress(path.read_bytes()))
+    np.testing.assert_array_equal(read_motifs(path)["RNCMPT1"], [[1, 0, 0, 0]])
 
 
 PROTEINS = MINIMAL.replace("ACGT", "ACDEFGHIKLMNPQRSTVWY")

@@ -51,6 +51,14 @@ def test_copies_and_equal_sequences_differ() -> None:
     assert letters(dinucleotide_shuffle(tokens([rna]), 4, 1)[0]) != [rna]
 
 
+def test_alone_a_sequence_is_shuffled_alike_whatever_is_beside_it() -> None:
+    rna = tokens(["ACGUACGGAUUACAGAUUCGA", "GGAUUGACGAUACG", "ACGUACGGAUUACAGAUUCGA"])
+    first, second, again = dinucleotide_shuffle(rna, 3, 4, alone=True)
+    assert torch.equal(first, again)
+    assert torch.equal(second, dinucleotide_shuffle(rna[1:2], 3, 4, alone=True)[0])
+    assert len(set(letters(first))) == 4
+
+
 def test_orders_are_drawn_evenly() -> None:
     """Three loops around A: the last exit, to U, stays, and the two others come in either order."""
     shuffled = Counter(letters(dinucleotide_shuffle(tokens(["ACAGAUA"]), 0, 3000)[0]))

@@ -14,6 +14,7 @@ from torch import Tensor
 from ribocyte.applications._explain_pages import describe_cells
 from ribocyte.cells.gradcam import gradcam, occlusion, plot_maps
 from ribocyte.cells.images import CellEncoding, read_photograph
+from ribocyte.cells.trust import CellTrust
 from ribocyte.documents.page import render_page
 from ribocyte.errors import DataError
 from ribocyte.files import atomic_write, write_text
@@ -45,7 +46,7 @@ def explain_cells(
     assert isinstance(encoding, CellEncoding)
     names, images = _read(inputs, encoding)
     summary.given = len(names)
-    shares = _probabilities(encoding, model.outputs(images))
+    shares = _probabilities(model, encoding, model.outputs(images))
     told = shares.max(dim=1).values if output is None else shares[:, output]
     order = told.argsort(descending=True, stable=True)
     chosen = order[: settings.top or None].sort().values
@@ -78,7 +79,10 @@ def _read(inputs: Iterable[tuple[str, Pixels]], encoding: CellEncoding) -> tuple
     return [name for name, _ in named], images
 
 
-def _probabilities(encoding: CellEncoding, outputs: Tensor) -> Tensor:
+def _probabilities(model: Predictor, encoding: CellEncoding, outputs: Tensor) -> Tensor:
+    """Give the probabilities that a prediction tells: calibrated, where the model was."""
+    if isinstance(model.trust, CellTrust):
+        return model.trust.probabilities(model, outputs)
     return outputs if encoding.probabilities else outputs.softmax(dim=1)
 
 

@@ -211,8 +211,8 @@ def _explain(
         progress(len(windows.names))
         return Explained(windows, heads.mean(dim=1).numpy(), heads=heads)
     parts = []
-    for number, some in enumerate(torch.split(windows.tokens, TOGETHER)):
-        parts.append(_method(method, seed + number)(model, some, output))
+    for some in torch.split(windows.tokens, TOGETHER):
+        parts.append(_method(method, seed)(model, some, output))
         progress(sum(len(part.tokens) for part in parts))
     whole = Attribution.join(parts)
     return Explained(windows, whole.contributions.numpy(), whole)

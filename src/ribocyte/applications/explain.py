@@ -42,7 +42,7 @@ class ExplainSettings:
     Raises
     ------
     RequestError
-        If `top` is negative.
+        If `top` or `seed` is negative.
     """
 
     method: str = ""
@@ -53,6 +53,8 @@ class ExplainSettings:
     def __post_init__(self) -> None:
         if self.top < 0:
             raise RequestError(f"--top {self.top}", expected="1 or more, or 0 for all")
+        if self.seed < 0:
+            raise RequestError(f"--seed {self.seed}", expected="0 or more")
 
 
 @dataclass

@@ -83,7 +83,12 @@ class MotifSettings:
 
     def __post_init__(self) -> None:
         check_methods(self.methods)
-        for name, least, most in (("top", 1, 100), ("k", 4, 10), ("attributed", 1, 1_000_000)):
+        for name, least, most in (
+            ("top", 1, 100),
+            ("k", 4, 10),
+            ("attributed", 1, 1_000_000),
+            ("seed", 0, 2**32 - 1),
+        ):
             if not least <= getattr(self, name) <= most:
                 raise RequestError(f"{name} = {getattr(self, name)}", expected=f"from {least} to {most:,}")
 
@@ -102,6 +107,8 @@ class MotifStudy:
         Where the sequences came from.
     sequences : int
         Windows that were looked at.
+    left_out : int
+        Windows that hold no whole k-mer of A, C, G and U.
     simulated : bool
         Whether the model, or the data, is simulated.
     found : tuple of FoundMotif
@@ -120,6 +127,7 @@ class MotifStudy:
     settings: MotifSettings
     source: str
     sequences: int
+    left_out: int
     simulated: bool
     found: tuple[FoundMotif, ...]
     known: int
@@ -189,8 +197,8 @@ def find_motifs(
         )
     output = model.info.find_output(settings.output)
     targets = read_motifs(known) if known else {}
-    tokens, source, simulated = _load(model, data, sequences)
-    _refuse_few(tokens, settings.k, source)
+    given, source, simulated = _load(model, data, sequences)
+    tokens = _leave_out(given, settings.k, source)
     report(f"predicting {len(tokens):,} sequences")
     probes = Probes(tokens, _predict(model, tokens, output))
     contexts = _draw(tokens, settings, source)
@@ -219,6 +227,7 @@ def find_motifs(
         settings=settings,
         source=source,
         sequences=len(tokens),
+        left_out=len(given) - len(tokens),
         simulated=simulated,
         found=tuple(found),
         known=len(targets),
@@ -279,17 +288,26 @@ def _load(model: Predictor, data: Path | None, sequences: Path | None) -> tuple[
     return tokens, str(sequences), model.info.simulated
 
 
-def _refuse_few(tokens: Tensor, k: int, source: str) -> None:
-    lengths = (tokens < UNKNOWN).sum(dim=1)
-    if not (lengths >= k).any():
+def _leave_out(tokens: Tensor, k: int, source: str) -> Tensor:
+    """Give the windows that hold a whole k-mer; refuse too few of them."""
+    known = tokens < UNKNOWN
+    places = max(known.shape[1] - k + 1, 0)
+    whole = known[:, :places].clone()
+    for at in range(1, k):
+        whole &= known[:, at : at + places]
+    kept = tokens[whole.any(dim=1)]
+    if len(kept) == 0:
         raise DataError(
-            f"{source}: {len(tokens)} sequences, of {int(lengths.max())} nt at most",
-            expected=f"{k} nt or more of A, C, G, U, as many as the k-mers that are counted",
+            f"{source}: {len(tokens)} sequences, of {int(known.sum(dim=1).max())} nt at most",
+            expected=f"{k} nt or more of A, C, G, U in a row, as many as the k-mers that are counted",
         )
-    if len(tokens) < FEWEST_SEQUENCES:
+    if len(kept) < FEWEST_SEQUENCES:
+        left = f", and {len(tokens) - len(kept)} without {k} nt of A, C, G, U in a row"
         raise DataError(
-            f"{source}: {len(tokens)} sequences", expected=f"{FEWEST_SEQUENCES} or more to learn from"
+            f"{source}: {len(kept)} sequences{left if len(kept) < len(tokens) else ''}",
+            expected=f"{FEWEST_SEQUENCES} or more to learn from",
         )
+    return kept
 
 
 def _predict(model: Predictor, tokens: Tensor, output: int) -> Array:
@@ -307,6 +325,12 @@ def _predict(model: Predictor, tokens: Tensor, output: int) -> Array:
 def _draw(tokens: Tensor, settings: MotifSettings, source: str) -> Tensor:
     if not settings.shuffled:
         return draw_contexts(tokens.shape[1], seed=settings.seed)
+    if (tokens == UNKNOWN).any(dim=1).all():
+        raise DataError(
+            f"{source}: every sequence has an N, and none can be shuffled to put a motif into",
+            expected="sequences of A, C, G, U",
+            mend="add --contexts random",
+        )
     contexts = draw_contexts(tokens.shape[1], seed=settings.seed, like=tokens)
     shortest = int((contexts < UNKNOWN).sum(dim=1).min())
     if shortest < SHORTEST_CONTEXT:

@@ -103,6 +103,7 @@ def _as_json(study: MotifStudy) -> dict[str, object]:
         "simulated": study.simulated,
         "source": study.source,
         "sequences": study.sequences,
+        "left_out": study.left_out,
         "known": study.known,
         "motifs": study.motifs.to_dicts(),
         "best_matches": best,
@@ -112,12 +113,12 @@ def _as_json(study: MotifStudy) -> dict[str, object]:
 
 
 def _tell(study: MotifStudy, out: Path) -> None:
-    from ribocyte.applications._motif_page import best_match, write_rate
+    from ribocyte.applications._motif_page import best_match, write_left_out, write_rate
     from ribocyte.rna.discovery.matching import FEW
 
     if study.simulated:
         present.show(present.SIMULATED)
-    present.show(f"{study.output}: {study.sequences:,} sequences, {study.source}")
+    present.show(f"{study.output}: {study.sequences:,} sequences, {study.source}{write_left_out(study)}")
     rows = []
     for motif in study.found:
         match = best_match(study, motif.name)

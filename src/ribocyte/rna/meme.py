@@ -28,7 +28,7 @@ _WIDTH = re.compile(r"\s+width\s*=.*$")
 def read_motifs(path: Path) -> dict[str, Matrix]:
     """Read motifs from a MEME file (any version's text, minimal or whole output) or a ``.hmot`` file.
 
-    The content says which it is; a MEME file may be gzipped. T and U are the same. Only the letter-probability
+    The content says which it is; either may be gzipped. T and U are the same. Only the letter-probability
     matrices of a MEME file are read.
 
     Parameters

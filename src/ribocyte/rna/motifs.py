@@ -12,6 +12,7 @@ import numpy as np
 from torch import Tensor
 
 from ribocyte.errors import DataError, RecipeError, nearest
+from ribocyte.files import open_unpacked
 from ribocyte.learn.recipe import check
 from ribocyte.rna.alphabet import LETTERS
 
@@ -275,7 +276,7 @@ def read_hmot(path: Path) -> dict[str, Array]:
     Parameters
     ----------
     path : Path
-        A text file, such as ``pwms.hmot``.
+        A text file, such as ``pwms.hmot``, gzipped or not.
 
     Returns
     -------
@@ -288,8 +289,9 @@ def read_hmot(path: Path) -> dict[str, Array]:
         If the file cannot be read, or a line does not fit; the line is named.
     """
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
+        with open_unpacked(path) as stream:
+            lines = stream.read().decode("utf-8").splitlines()
+    except UnicodeDecodeError as error:
         raise DataError(
             f"{path}: cannot be read as text: {error}", expected="motifs in the .hmot format"
         ) from error

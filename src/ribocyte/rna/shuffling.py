@@ -15,7 +15,7 @@ LARGEST_SEED = 2**31
 """The shuffling library seeds with 32-bit integers."""
 
 
-def dinucleotide_shuffle(tokens: Tensor, seed: int, copies: int = 1) -> Tensor:
+def dinucleotide_shuffle(tokens: Tensor, seed: int, copies: int = 1, *, alone: bool = False) -> Tensor:
     """Shuffle each sequence so that the count of every dinucleotide stays as it is.
 
     The first and the last nucleotide stay in their place, as they must. Padding stays at the end, and N counts as
@@ -31,6 +31,8 @@ def dinucleotide_shuffle(tokens: Tensor, seed: int, copies: int = 1) -> Tensor:
         The same seed, tokens and number of copies give the same shuffles.
     copies : int
         Shuffles of each sequence, each drawn on its own.
+    alone : bool
+        Shuffle each sequence as if no other were given: the same one gets the same shuffles, whatever is beside it.
 
     Returns
     -------
@@ -47,7 +49,8 @@ def dinucleotide_shuffle(tokens: Tensor, seed: int, copies: int = 1) -> Tensor:
     lengths = (rows != PADDING).sum(dim=1)
     if (rows[:, :-1] == PADDING).logical_and(rows[:, 1:] != PADDING).any():
         raise DataError("tokens: padding before a nucleotide", expected="padding on the right only")
-    seeds = np.random.default_rng(seed).integers(LARGEST_SEED, size=len(rows))
+    seeds = np.random.default_rng(seed).integers(LARGEST_SEED, size=copies if alone else len(rows))
+    seeds = np.tile(seeds, len(tokens)) if alone else seeds
     shuffled = rows.clone()
     for length in np.unique(lengths.numpy()).tolist():
         if length > 3:  # of up to three nucleotides, one order only keeps the dinucleotides

@@ -115,7 +115,7 @@ def lots(count: int) -> list[Tensor]:
 
 
 def shuffled_references(tokens: Tensor, count: int, seed: int) -> Tensor:
-    """Shuffle the dinucleotides of each RNA, (N, count, L); padding stays where it is.
+    """Shuffle the dinucleotides of each RNA, (N, count, L), as if it were alone; padding stays where it is.
 
     Raises
     ------
@@ -124,7 +124,7 @@ def shuffled_references(tokens: Tensor, count: int, seed: int) -> Tensor:
     """
     if count < 1:
         raise RequestError(f"references = {count}", expected="1 or more")
-    return dinucleotide_shuffle(tokens, seed, count)
+    return dinucleotide_shuffle(tokens, seed, count, alone=True)
 
 
 def hypothetical(slope: Tensor, begin: Tensor) -> Tensor:

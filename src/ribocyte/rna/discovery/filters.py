@@ -46,14 +46,14 @@ def find_by_filters(model: Predictor, probes: Probes, share: float = 0.5) -> Ite
     convolutions = [first_convolution(network) for network in members_of(model.network)]
     if probes.tokens.shape[1] < max(convolution.kernel_size[-1] for convolution in convolutions):
         return
-    read = [_activate(model, convolution, probes.tokens) for convolution in convolutions]
-    ranked = _ranked(np.concatenate([hits.amax(dim=2).double().numpy() for hits, _ in read], axis=1), probes)
-    for number in ranked:
+    peaks = np.concatenate(
+        [_find_peaks(model, convolution, probes.tokens) for convolution in convolutions], axis=1
+    )
+    for number in _ranked(peaks, probes):
         member, own = divmod(number, convolutions[0].out_channels)
-        activations, windows = read[member]
-        hits = activations[:, own].numpy()
-        sites = windows[hits > share * hits.max()]
-        if hits.max() > 0 and len(sites) >= FEWEST:
+        highest = float(peaks[:, number].max())
+        sites = _cut_sites(model, convolutions[member], own, probes.tokens, share * highest)
+        if highest > 0 and len(sites) >= FEWEST:
             yield Aligned(str(number), count_bases(sites), len(sites))
 
 
@@ -82,25 +82,35 @@ def _is_layer(module: nn.Module) -> bool:
     return not any(True for _ in module.children()) and any(True for _ in module.parameters(recurse=False))
 
 
+def _find_peaks(model: Predictor, convolution: nn.Conv1d | nn.Conv2d, tokens: Tensor) -> NDArray[np.float64]:
+    """Give each filter's largest activation on a whole window of each sequence (N, F); -inf where none is whole."""
+    parts = [_activate(model, convolution, part).amax(dim=2) for part in torch.split(tokens, BATCH)]
+    return torch.cat(parts).double().numpy()
+
+
+def _cut_sites(
+    model: Predictor, convolution: nn.Conv1d | nn.Conv2d, own: int, tokens: Tensor, least: float
+) -> NDArray[np.uint8]:
+    """Cut out the windows (S, width) that excite one filter to more than `least`."""
+    parts = []
+    for part in torch.split(tokens, BATCH):
+        activations = _activate(model, convolution, part, slice(own, own + 1))[:, 0]
+        parts.append(part.cpu().unfold(1, convolution.kernel_size[-1], 1)[activations > least])
+    return torch.cat(parts).numpy()
+
+
 @torch.inference_mode()
 def _activate(
-    model: Predictor, convolution: nn.Conv1d | nn.Conv2d, tokens: Tensor
-) -> tuple[Tensor, NDArray[np.uint8]]:
-    """Give each filter's activation on each whole window (N, F, W), and the windows (N, W, width)."""
+    model: Predictor, convolution: nn.Conv1d | nn.Conv2d, tokens: Tensor, filters: slice = slice(None)
+) -> Tensor:
+    """Give the activation of some filters on each window (N, F, W), -inf on one that is not whole."""
     width = convolution.kernel_size[-1]
-    weight = convolution.weight.reshape(len(convolution.weight), 4, width)
-    windows = tokens.cpu().unfold(1, width, 1)
-    parts = [
-        nn.functional.conv1d(
-            model.encoding.expand(part.to(model.device)).to(weight.dtype), weight, convolution.bias
-        )
-        .float()
-        .cpu()
-        for part in torch.split(tokens, BATCH)
-    ]
-    activations = torch.cat(parts)
-    whole = (windows < UNKNOWN).all(dim=2)
-    return activations.masked_fill_(~whole[:, None], -torch.inf), windows.numpy()
+    weight = convolution.weight.reshape(len(convolution.weight), 4, width)[filters]
+    bias = None if convolution.bias is None else convolution.bias[filters]
+    rna = model.encoding.expand(tokens.to(model.device)).to(weight.dtype)
+    activations = nn.functional.conv1d(rna, weight, bias).float().cpu()
+    whole = (tokens.cpu().unfold(1, width, 1) < UNKNOWN).all(dim=2)
+    return activations.masked_fill_(~whole[:, None], -torch.inf)
 
 
 def _ranked(peaks: NDArray[np.float64], probes: Probes) -> list[int]:

@@ -25,6 +25,8 @@ PASSING = 0.1
 background that short probes, which are mostly site, do not have."""
 RUNS = 3
 """Clusterings, of which the best is taken; TF-MoDISco's 50 take minutes and change little here."""
+_WHISPER = np.float32(1e-6)
+"""Of the largest contribution."""
 _EDGE = 2 * FLANK + CORE
 """Zeros put at either end: TF-MoDISco calls no seqlet that reaches beyond the sequence."""
 
@@ -50,13 +52,22 @@ def find_by_modisco(tokens: Tensor, effects: Tensor) -> Iterator[Aligned]:
         wants a hundred seqlets.
     """
     one_hot, hypothetical = make_tracks(tokens, effects)
-    if not hypothetical.any():
+    if len(tokens) < FEWEST or not hypothetical.any():
         return
+    letters = np.pad(tokens.cpu().numpy(), ((0, 0), (_EDGE, _EDGE)), constant_values=PADDING)
+    patterns = _cluster(one_hot, hypothetical)
+    for number, sites in enumerate(sorted(_strands(patterns, letters), key=len, reverse=True), start=1):
+        if len(sites) >= FEWEST:
+            yield Aligned(str(number), count_bases(sites), len(sites))
+
+
+def _cluster(one_hot: Tracks, hypothetical: Tracks) -> list[Any]:
+    """Give TF-MoDISco's patterns."""
     run = need("modiscolite.tfmodisco", "bio", "TF-MoDISco").TFMoDISco
     with np.errstate(invalid="ignore"):  # it divides by the bases of a column that holds padding alone
         patterns, _ = run(
             one_hot,
-            hypothetical,
+            _whisper(one_hot, hypothetical),
             sliding_window_size=CORE,
             flank_size=FLANK,
             trim_to_window_size=CORE + 2,
@@ -65,10 +76,20 @@ def find_by_modisco(tokens: Tensor, effects: Tensor) -> Iterator[Aligned]:
             max_passing_windows_frac=PASSING,
             n_leiden_runs=RUNS,
         )
-    letters = np.pad(tokens.cpu().numpy(), ((0, 0), (_EDGE, _EDGE)), constant_values=PADDING)
-    for number, sites in enumerate(sorted(_strands(patterns or [], letters), key=len, reverse=True), start=1):
-        if len(sites) >= FEWEST:
-            yield Aligned(str(number), count_bases(sites), len(sites))
+    return patterns or []
+
+
+def _whisper(one_hot: Tracks, hypothetical: Tracks) -> Tracks:
+    """Fill what is no nucleotide with noise too small to count.
+
+    TF-MoDISco divides by all that two stretches contribute, and fails where neither contributes anything, as
+    beyond the end of a short sequence or within a run of N.
+    """
+    random = np.random.default_rng(0)
+    noise = (
+        random.standard_normal(hypothetical.shape).astype(np.float32) * _WHISPER * np.abs(hypothetical).max()
+    )
+    return np.where(one_hot.any(axis=2, keepdims=True), hypothetical, noise)
 
 
 def make_tracks(tokens: Tensor, effects: Tensor) -> tuple[Tracks, Tracks]:
