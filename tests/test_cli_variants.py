@@ -101,7 +101,7 @@ def test_genes_and_motifs_are_read_from_files(model: Path, files: list[str], tmp
         (("--fasta", "none.fa"), "none.fa: cannot be read"),
         (("--out", "out.txt"), "what format"),
         (("--gtf", "none.gtf"), "none.gtf: cannot be read"),
-        (("--output", "nothing"), "experiment 'nothing'"),
+        (("--output", "nothing"), "output 'nothing'"),
         (("--longest", "0"), "longest = 0"),
     ],
 )

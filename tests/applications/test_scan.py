@@ -234,7 +234,7 @@ def test_a_summary_a_figure_and_no_tracks(tmp_path: Path, transcripts: Path) -> 
     assert summary.files == ["sites.bed", "sites.tsv", "summary.json", "track.svg"]
     written = json.loads((tmp_path / "out" / "summary.json").read_text())
     assert written == json.loads(json.dumps(summary.as_json()))
-    assert (written["simulated"], written["settings"]["experiment"]) == (True, "SIM")
+    assert (written["simulated"], written["settings"]["output"]) == (True, "SIM")
     assert written["mb_per_second"] == pytest.approx(0.0096 / written["seconds"]["scan"])
     assert told[-1] == (9600, 9600)
     assert "</svg>" in (tmp_path / "out" / "track.svg").read_text()
@@ -281,7 +281,7 @@ def refused(tmp_path: Path, source: Source, settings: ScanSettings = QUICK, mode
 def test_wrong_requests_leave_nothing_behind(tmp_path: Path, transcripts: Path) -> None:
     source = Source(transcripts)
     assert "reads images of cells" in refused(tmp_path, source, model=untrained.model("cell-cnn"))
-    assert "which one?" in refused(tmp_path, source, model=untrained.model("rna-cnn"))
+    assert "none is named" in refused(tmp_path, source, model=untrained.model("rna-cnn"))
     assert "'SMI': not of this model" in refused(tmp_path, source, ScanSettings(output="SMI"))
     assert "stride = 21" in refused(tmp_path, source, ScanSettings(stride=21))
     assert "did you mean tx1?" in refused(tmp_path, source, ScanSettings(plot="tx_1"))

@@ -7,10 +7,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+import genomes
 from ribocyte.errors import RequestError
 from ribocyte.learn.predictor import Predictor
 from ribocyte.rna.affinities import rank_affinities
-from ribocyte.rna.encoding import RNAEncoding
 from ribocyte.rna.motifs import RBFOX1_KD, known_motifs
 
 
@@ -28,7 +28,7 @@ class BestSite(nn.Module):
 
 
 def predictor_of(network: nn.Module, *experiments: str) -> Predictor:
-    return Predictor(network, RNAEncoding(41, experiments), {"data": {"outputs": list(experiments)}})
+    return genomes.predictor(network, 41, *experiments)
 
 
 def test_a_network_that_computes_the_energy_gets_back_the_measured_constants() -> None:

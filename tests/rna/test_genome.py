@@ -139,10 +139,13 @@ def test_a_missing_file_is_refused(tmp_path: Path) -> None:
         Genome(tmp_path / "none.fa")
 
 
-def test_a_bgzipped_genome_cut_short_is_refused(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("left", [40_000, -28], ids=["within a block", "between blocks"])
+def test_a_bgzipped_genome_cut_short_is_refused(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], left: int
+) -> None:
     letters = "".join(random.Random(1).choices("ACGT", k=300_000))
     packed = pack(genomes.write_fasta(tmp_path / "g.fa", {"a": letters}))
-    packed.write_bytes(packed.read_bytes()[:40_000])
+    packed.write_bytes(packed.read_bytes()[:left])
     with pytest.raises(DataError, match="cut short"):
         Genome(packed)
     assert capfd.readouterr().err == ""

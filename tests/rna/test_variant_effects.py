@@ -19,7 +19,7 @@ from ribocyte.rna.genes import Transcript, TranscriptIndex
 from ribocyte.rna.genome import Genome, reverse_complement
 from ribocyte.rna.variants.alleles import Change, Skip, read_allele, trim
 from ribocyte.rna.variants.effects import Effect, Scorer, measure_effects
-from ribocyte.rna.variants.loci import Windows, find_locus
+from ribocyte.rna.variants.loci import Locus, Windows, find_locus
 from ribocyte.rna.variants.readings import Kind, Reader, Reading, Region
 
 LENGTH = 5
@@ -136,6 +136,35 @@ def test_every_effect_is_that_of_brute_force(variant: tuple[str, int, str, str],
         )
     (found,) = measure_effects(Scorer(MODEL), [locus])
     check(found, locus.offset, brute_force(before, after, oriented))
+    check_places(locus, len(letters))
+
+
+def check_places(locus: Locus, contig: int) -> None:
+    """Hold the places of all nucleotides that the change left as they were to the whole contig's own."""
+
+    def place(position: int) -> int:
+        return position if locus.rna.strand == "+" else contig - 1 - position
+
+    start, stop = locus.changed_after()
+    for at in range(len(locus.before)):
+        assert locus.place(at, at + 1) == place(locus.offset + at)
+    for at in range(len(locus.after)):
+        if at < start or at >= stop:
+            before = at if at < start else at - locus.shift
+            assert locus.place(at, at + 1, after=True) == place(locus.offset + before)
+
+
+@pytest.mark.parametrize(("strand", "leftmost"), [("+", 4), ("-", 11)])
+def test_a_gain_at_the_5_prime_end_of_an_rna_is_where_its_window_lies(
+    strand: str, leftmost: int, tmp_path: Path
+) -> None:
+    rna = "ACCUGAUUGCAGUCUAAGCC"  # loses its first 4 nt
+    letters = rna if strand == "+" else reverse_complement(rna)
+    with Genome(genomes.write_fasta(tmp_path / "g.fa", {"c": letters})) as genome:
+        change = Change("c", 0, 4, "") if strand == "+" else Change("c", 16, 20, "")
+        locus = find_locus(Transcript("", "", "c", strand, ((0, 20),)), change, genome, LENGTH)
+    assert locus is not None
+    assert locus.place(0, LENGTH, after=True) == leftmost
 
 
 @settings(max_examples=100)

@@ -243,6 +243,7 @@ START = "##fileformat=VCFv4.2\n"
         (f"{START}{COLUMNS}\nchr1\t1\t.\tA\tC\t.\t.\n", "line 3 has 7 columns"),
         (f"{START}{COLUMNS}\tFORMAT\ts\nchr1\t1\t.\tA\tC\t.\t.\t.\n", "expected 10"),
         (f"{START}{COLUMNS}\nchr1\tx\t.\tA\tC\t.\t.\t.\n", "line 3: 'chr1', 'x'"),
+        (f"{START}{COLUMNS}\nchr1\t{2**31}\t.\tA\tC\t.\t.\t.\n", "line 3: 'chr1', '2147483648'"),
         (f"{START}{COLUMNS}\nchr1\t-4\t.\tA\tC\t.\t.\t.\n", "'-4'"),
         (f"{START}{COLUMNS}\nchr1\t4\t.\t\tC\t.\t.\t.\n", "reference's letters"),
     ],

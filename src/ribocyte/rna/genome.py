@@ -18,8 +18,8 @@ _RNA = str.maketrans("acgtuT", "ACGUUU")
 _COMPLEMENT = str.maketrans("ACGU", "UGCA")
 _STRANGE = re.compile("[^ACGU]")
 _CHROMOSOME = re.compile("^chr(?=.)", re.IGNORECASE)
-_BGZF_END = 28
-"""Bytes of the empty block that ends a whole bgzipped file (SAM specification, 4.1.2)."""
+BGZF_END = bytes.fromhex("1f8b08040000000000ff0600424302001b0003000000000000000000")
+"""The empty block that ends a whole bgzipped file (SAM specification, 4.1.2)."""
 
 
 class Genome:
@@ -165,7 +165,7 @@ class Genome:
                 self._pysam.faidx(str(self.path), "--fai-idx", str(index), "--gzi-idx", str(blocks))
             except self._pysam.SamtoolsError as error:
                 raise DataError(
-                    f"{self.path}: cannot be indexed: cut short, or lines of uneven length in a record",
+                    f"{self.path}: cannot be indexed: cut short, no letters, or lines of uneven length in a record",
                     expected="a whole FASTA file, all lines of a record but the last equally long",
                     mend=f"samtools faidx {self.path} says where",
                 ) from error
@@ -182,7 +182,9 @@ def _check_beginning(path: Path) -> bool:
     try:
         with path.open("rb") as stream:
             head = stream.read(18)
-            size = os.fstat(stream.fileno()).st_size
+            size = stream.seek(0, os.SEEK_END)
+            stream.seek(max(size - len(BGZF_END), 0))
+            tail = stream.read()
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror}", expected="a genome as FASTA") from error
     if head[:2] == b"\x1f\x8b":
@@ -192,7 +194,13 @@ def _check_beginning(path: Path) -> bool:
                 expected="plain FASTA, or FASTA packed by bgzip",
                 mend=f"gunzip {path}, or pack it again with bgzip",
             )
-        if size <= _BGZF_END:
+        if tail != BGZF_END:
+            raise DataError(
+                f"{path}: cut short: the block that ends a bgzipped file is missing",
+                expected="a whole file",
+                mend="fetch or copy it again",
+            )
+        if size == len(BGZF_END):
             raise DataError(f"{path}: no sequence in it", expected="a genome as FASTA")
         return True
     if not head.startswith(b">"):

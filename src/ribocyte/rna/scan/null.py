@@ -13,8 +13,9 @@ from ribocyte.errors import DataError, RequestError
 from ribocyte.rna.alphabet import PADDING, tokens
 from ribocyte.rna.scan.sites import SiteCaller
 from ribocyte.rna.scan.targets import Letters, Locus, Target
-from ribocyte.rna.scan.tiles import TOGETHER, Part, Scorer, Scores, Tiling
+from ribocyte.rna.scan.tiles import TOGETHER, Part, Scorer, Tiling
 from ribocyte.rna.shuffling import dinucleotide_shuffle
+from ribocyte.rna.windows import Scores
 
 SEGMENT = 1000
 """Nucleotides shuffled together at most: long enough to lose every site, short enough to keep what is local, such

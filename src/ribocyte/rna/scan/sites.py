@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ribocyte.rna.scan.targets import Target
-from ribocyte.rna.scan.tiles import Part, Scores, Tiling
+from ribocyte.rna.scan.tiles import Part, Tiling
+from ribocyte.rna.windows import Scores
 
 Numbers = NDArray[np.int64]
 

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from ribocyte.errors import DiskError
 from ribocyte.extras import need
 from ribocyte.rna.scan.targets import Locus
-from ribocyte.rna.scan.tiles import Part, Scores, Tiling
+from ribocyte.rna.scan.tiles import Part, Tiling
+from ribocyte.rna.windows import Scores
 
 DECIMALS = 4
 """Of a score in a track: far below what a network can tell, and neighbours that agree become one interval."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,12 +14,10 @@ from torch import Tensor
 from ribocyte.learn.predictor import Predictor
 from ribocyte.rna.alphabet import UNKNOWN, tokens
 from ribocyte.rna.variants.loci import Locus, Windows
+from ribocyte.rna.windows import Scores, WindowScorer
 
-Scores = NDArray[np.float32]
 Numbers = NDArray[np.int64]
 
-CPU_BATCH, GPU_BATCH = 256, 4096
-"""Windows that go through the network at a time: what 256 need stays near a CPU's cache."""
 _LETTERS_PER_WORD = 24
 """6**24 is below 2**64: so many letters of six kinds are one number."""
 
@@ -65,13 +62,8 @@ class Scorer:
 
     Parameters
     ----------
-    model : Predictor
-        Reads RNA.
-    output : int
-        Which of its outputs.
-    bf16 : bool
-        Compute in bfloat16: several times as fast on processors that have instructions for it, and rounded to
-        three digits.
+    model, output, bf16
+        As for `ribocyte.rna.windows.WindowScorer`.
 
     Attributes
     ----------
@@ -80,9 +72,8 @@ class Scorer:
     """
 
     def __init__(self, model: Predictor, output: int = 0, *, bf16: bool = False) -> None:
-        self.model, self.output, self.bf16 = model, output, bf16
         self.length: int = model.encoding.length  # type: ignore[attr-defined]
-        self.batch = CPU_BATCH if model.device.type == "cpu" else GPU_BATCH
+        self._score = WindowScorer(model, output, bf16=bf16)
         self.asked = self.computed = 0
 
     def score(self, windows: Tensor) -> Scores:
@@ -91,32 +82,7 @@ class Scorer:
         self.asked, self.computed = self.asked + len(windows), self.computed + len(different)
         if len(windows) == 0:
             return np.empty(0, dtype=np.float32)
-        scores = self._run(different)
-        return scores[number]
-
-    def _run(self, windows: Tensor) -> Scores:
-        """Run the network, on a CPU over as many batches side by side as there are threads.
-
-        One thread a batch, instead of all threads in every operation of one: they need not wait for each other,
-        which on a busy machine takes ten times as long as the work.
-        """
-        threads, network = torch.get_num_threads(), self.model.network
-        batches = torch.split(windows, self.batch)
-        if self.model.device.type != "cpu" or threads == 1 or len(batches) == 1:
-            return np.concatenate([self._run_batch(batch) for batch in batches])
-        was_training = network.training
-        network.eval()  # each batch puts back what it finds, so they must all find the same
-        torch.set_num_threads(1)
-        try:
-            with ThreadPoolExecutor(threads) as pool:
-                return np.concatenate(list(pool.map(self._run_batch, batches)))
-        finally:
-            torch.set_num_threads(threads)
-            network.train(was_training)
-
-    def _run_batch(self, windows: Tensor) -> Scores:
-        with torch.autocast(self.model.device.type, torch.bfloat16, enabled=self.bf16):
-            scores: Scores = self.model.outputs(windows, self.batch)[:, self.output].numpy()
+        scores: Scores = self._score(different)[number]
         return scores
 
 

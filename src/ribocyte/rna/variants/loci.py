@@ -42,6 +42,8 @@ class Locus:
     windows_before, windows_after : Windows
         Those that cover the changed stretch, or, where nothing is left of it, both its neighbours. At the end of
         an RNA where there is none, the last window stands in; an RNA shorter than a window is one window, padded.
+    length : int
+        Of a window, in nt.
     """
 
     rna: Transcript
@@ -52,6 +54,7 @@ class Locus:
     shift: int
     windows_before: Windows
     windows_after: Windows
+    length: int
 
     def reads_like(self, other: Locus) -> bool:
         """Say whether the windows of both are the same, letter by letter."""
@@ -70,7 +73,7 @@ class Locus:
         ends = (start, stop - 1)
         if after:
             ends = self._back(start), self._back(stop - 1)
-        return min(self.rna.to_genome(self.offset + min(end, len(self.before) - 1)) for end in ends)
+        return min(self.rna.to_genome(self.offset + end) for end in ends)
 
     @property
     def _letters(self) -> tuple[object, ...]:
@@ -84,7 +87,8 @@ class Locus:
         if position >= stop + self.shift:
             return position - self.shift
         if start == stop:  # the neighbour that is to the left in the genome, as in a VCF
-            return max(start - 1, 0) if self.rna.strand == "+" else start
+            neighbour = start - 1 if self.rna.strand == "+" else start
+            return min(max(neighbour, 0), len(self.before) - 1)
         return min(position, stop - 1)
 
 
@@ -167,6 +171,7 @@ def _cut(
         shift=shift,
         windows_before=Windows(old.first - begin, old.last - begin),
         windows_after=Windows(new.first - begin, new.last - begin),
+        length=length,
     )
 
 

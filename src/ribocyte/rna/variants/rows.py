@@ -11,10 +11,11 @@ from pathlib import Path
 from ribocyte.errors import DataError
 from ribocyte.extras import need
 from ribocyte.files import open_unpacked
-from ribocyte.rna.genome import quiet_htslib
+from ribocyte.rna.genome import BGZF_END, quiet_htslib
 
+LAST = 2**31 - 1
+"""Largest position: it has 32 bits in BCF and in indices."""
 COLUMNS = ("#CHROM", "POS", "ID", "REF", "ALT", "QUAL", "FILTER", "INFO")
-_BGZF_END = bytes.fromhex("1f8b08040000000000ff0600424302001b0003000000000000000000")
 _EXPECTED = "a VCF or BCF file, bgzipped or not"
 
 
@@ -85,14 +86,14 @@ def _refuse_cut(path: Path) -> None:
         with path.open("rb") as stream:
             head = stream.read(18)
             size = stream.seek(0, os.SEEK_END)
-            stream.seek(max(size - len(_BGZF_END), 0))
+            stream.seek(max(size - len(BGZF_END), 0))
             tail = stream.read()
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror}", expected=_EXPECTED) from error
     if not head:
         raise DataError(f"{path}: empty", expected=_EXPECTED)
     bgzipped = head[:4] == b"\x1f\x8b\x08\x04" and head[12:14] == b"BC"
-    if bgzipped and tail != _BGZF_END:
+    if bgzipped and tail != BGZF_END:
         raise DataError(
             f"{path}: cut short: the block that ends a bgzipped file is missing",
             expected="a whole file",
@@ -134,7 +135,9 @@ def _read_row(path: Path, number: int, line: str, columns: int) -> Row:
             expected=f"{columns}, separated by tabs, as in the header",
         )
     contig, position, name, reference, alternatives, quality, filters, info, *rest = line.split("\t", 8)
-    if not (position.isascii() and position.isdecimal() and contig and reference):
+    digits = position.isascii() and position.isdecimal()
+    counted = digits and len(position) <= len(str(LAST)) and int(position) <= LAST
+    if not (counted and contig and reference):
         raise DataError(
             f"{path}: line {number}: {contig!r}, {position!r}, …, {reference[:20]!r}",
             expected="a contig, a position counted from 1, and the reference's letters",

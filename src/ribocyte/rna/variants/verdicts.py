@@ -29,7 +29,7 @@ class Scored:
         locus, begin = self.reading.locus, self.effect.losing
         if not self.effect.loss < 0:
             return None
-        return locus.place(begin, min(begin + self._length, len(locus.before))) + 1
+        return locus.place(begin, min(begin + locus.length, len(locus.before))) + 1
 
     @property
     def gain_position(self) -> int | None:
@@ -37,13 +37,7 @@ class Scored:
         locus, begin = self.reading.locus, self.effect.gaining
         if not self.effect.gain > 0:
             return None
-        return locus.place(begin, min(begin + self._length, len(locus.after)), after=True) + 1
-
-    @property
-    def _length(self) -> int:
-        """Length of a window: the last one ends where the locus does, or the RNA is shorter."""
-        locus = self.reading.locus
-        return len(locus.before) - locus.windows_before.last
+        return locus.place(begin, min(begin + locus.length, len(locus.after)), after=True) + 1
 
 
 @dataclass(frozen=True)
