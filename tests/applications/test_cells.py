@@ -125,6 +125,26 @@ def test_files_may_be_given_beside_folders(model: Predictor, photographs: Path, 
     assert classify_cells(model, given, tmp_path / "out", maps=0).total == 7
 
 
+def test_a_photograph_counts_once(
+    model: Predictor, photographs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(photographs)
+    given = [photographs, Path("slide 1"), Path("slide 0/../noise.png")]
+    found = classify_cells(model, given, tmp_path / "out", maps=0)
+    assert (found.total, len(found.unreadable)) == (13, 2)
+
+
+def test_the_page_tells_files_of_one_name_apart(model: Predictor, photographs: Path, tmp_path: Path) -> None:
+    for slide in ("one", "two"):
+        (tmp_path / "slides" / slide).mkdir(parents=True)
+        shutil.copy(photographs / "noise.png", tmp_path / "slides" / slide / "cell.png")
+    classify_cells(model, [tmp_path / "slides"], tmp_path / "out", maps=0)
+    page = (tmp_path / "out" / "index.html").read_text()
+    assert "one/cell.png" in page
+    assert "two/cell.png" in page
+    assert str(tmp_path) not in page
+
+
 def test_nothing_to_classify_is_refused_and_leaves_nothing(
     model: Predictor, photographs: Path, tmp_path: Path
 ) -> None:
@@ -134,7 +154,10 @@ def test_nothing_to_classify_is_refused_and_leaves_nothing(
     bad = tmp_path / "bad"
     bad.mkdir()
     shutil.copy(photographs / "broken.jpg", bad)
-    with pytest.raises(DataError, match=r"broken\.jpg: not an image; and none of 1 images can be read"):
+    with pytest.raises(DataError, match=r"broken\.jpg: not an image; expected JPEG"):
+        classify_cells(model, [bad], tmp_path / "out")
+    shutil.copy(photographs / "empty.tif", bad)
+    with pytest.raises(DataError, match=r"not an image; nor can any other of 2 files be read"):
         classify_cells(model, [bad], tmp_path / "out")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["bad", "empty"]
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -126,6 +128,21 @@ def test_a_hub_that_refuses_or_fails_is_told_apart(hub: Hub, run: Path, tmp_path
 def test_a_hub_that_is_not_there_is_told(run: Path) -> None:
     with pytest.raises(FetchError, match=f"lab/model: {NOBODY} cannot be reached: .*refused"):
         push_to_hub(run, "lab/model", endpoint=NOBODY)
+
+
+def test_a_process_that_loads_from_the_hub_first_of_all_is_told_too(tmp_path: Path) -> None:
+    """Nothing has imported any part of the hub's library there."""
+    code = (
+        "from ribocyte import from_pretrained\n"
+        "from ribocyte.errors import FetchError\n"
+        "try:\n"
+        f"    from_pretrained('lab/model', cache={str(tmp_path)!r}, endpoint={NOBODY!r})\n"
+        "except FetchError as error:\n"
+        "    print(error)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert "lab/model: " in done.stdout
+    assert "cannot be reached" in done.stdout, done.stderr
 
 
 @pytest.mark.parametrize("name", ["model", "a/b/c", "lab/", "/model", "a b/c", "läb/model", ""])

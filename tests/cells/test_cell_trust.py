@@ -15,7 +15,8 @@ from ribocyte.cells import bloodmnist
 from ribocyte.cells.images import CLASSES, CellEncoding
 from ribocyte.cells.networks import CellCNN, CellCNNConfig, CellResidual, CellResidualConfig
 from ribocyte.cells.smear import draw_cells
-from ribocyte.cells.trust import ALARM, CellTrust
+from ribocyte.cells.trust import ALARM, TRIED, CellTrust
+from ribocyte.cells.unlike import make_unlike
 from ribocyte.errors import RequestError
 from ribocyte.learn.ensemble import Ensemble
 from ribocyte.learn.predictor import Predictor, read_model, take_trust
@@ -155,6 +156,16 @@ def test_measures_are_those_of_the_table(model: Predictor, test: Split) -> None:
     assert measured["nll"] <= measured["nll_before"] + 0.01
 
 
+def test_the_novelty_of_made_pictures_is_measured(model: Predictor, test: Split) -> None:
+    measured = trust_of(model).measure(model, test)
+    usual = model.predict(list(test.inputs.numpy()))["novelty"].to_numpy()
+    for kind, made in make_unlike(test.inputs[::2][:TRIED]).items():
+        found = model.predict(list(made.numpy()))["novelty"].to_numpy()
+        wanted = np.mean((found[:, None] > usual) + (found[:, None] == usual) / 2)
+        assert measured[f"auroc_{kind}"] == pytest.approx(wanted, abs=1e-6)
+        assert measured[f"auroc_{kind}"] >= 0.95
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_what_is_no_such_cell_is_unlike(model: Predictor, test: Split, kind: str) -> None:
     made = unlike(kind, test.inputs[:200])
@@ -266,6 +277,7 @@ def test_real_cells(data_root: Path) -> None:
     measured = trust.measure(model, splits.test)
     assert measured["calibration_error"] < 0.03  # of a network that learned for seconds
     assert measured["called_unlike"] < 0.02
+    assert min(value for name, value in measured.items() if name.startswith("auroc_")) >= 0.95
     usual = trust.judge(model, splits.test.inputs, model.outputs(splits.test.inputs), torch.arange(3421))
     for kind in KINDS:
         made = unlike(kind, splits.test.inputs[:300])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -114,11 +115,11 @@ def make_page(
     drawn : Path
         A folder for the figures.
     """
-    total, unlike = report.total, sum(report.unlike.values())
+    sure, unlike = sum(report.sure.values()), sum(report.unlike.values())
     lead = (
-        f"{total:,} photographs were classified. {unlike:,} of them look unlike the cells that the network knows: "
-        f"what is said of these is a guess. Of {total - unlike - sum(report.sure.values()):,} others more than one "
-        f"class is plausible, or none. {len(report.unreadable):,} files could not be read."
+        f"{_count(report.total, 'photograph')} classified: {sure:,} sure; {report.total - sure - unlike:,} unsure, "
+        f"with other plausible classes or none; {unlike:,} unlike the cells that the network knows, so that the class "
+        f"is a guess. {_count(len(report.unreadable), 'file')} could not be read."
     )
     sections = [
         Section("How many of each", (_explain_counts(report),), tables=(_count_table(report),)),
@@ -184,17 +185,18 @@ def _doubtful_section(
 
 
 def _doubtful_table(report: CellReport, doubtful: Sequence[Doubtful]) -> TableBlock:
+    names = _short_names([entry.row["file"] for entry in doubtful])
     rows = tuple(
         (
             str(number),
-            Path(entry.row["file"]).name,
+            name,
             entry.row["class"],
             f"{entry.row['probability']:.3f}",
             entry.row["set"].replace("|", ", ") or "none",
             f"{entry.row['novelty']:.1%}{_unlike_mark(entry)}",
             f"{entry.row['doubt']:.3f}",
         )
-        for number, entry in enumerate(doubtful, start=1)
+        for number, (entry, name) in enumerate(zip(doubtful, names, strict=True), start=1)
     )
     header = ("", "file", "class", "probability", "plausible classes", "novelty", "doubt")
     caption = (
@@ -231,7 +233,8 @@ def _map_sections(
 def _unreadable_sections(report: CellReport) -> list[Section]:
     if not report.unreadable:
         return []
-    rows = tuple((Path(name).name, reason) for name, reason in report.unreadable[:LISTED])
+    files, reasons = zip(*report.unreadable[:LISTED], strict=True)
+    rows = tuple(zip(_short_names(files), reasons, strict=True))
     left = len(report.unreadable) - len(rows)
     caption = "Files that could not be read." + (f" {left:,} more are in `unreadable.tsv`." if left else "")
     return [
@@ -251,6 +254,16 @@ def _thumbnail(path: Path, model: Predictor) -> Pixels:
     encoding = model.encoding
     assert isinstance(encoding, CellEncoding)
     return read_image(path, THUMBNAIL, encoding.crop, encoding.resample)
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
+
+
+def _short_names(files: Sequence[str]) -> list[str]:
+    """Leave out of paths the folder that holds all: files in different folders may have one name."""
+    above = os.path.commonpath([os.path.dirname(os.path.abspath(file)) for file in files])  # noqa: PTH100, PTH120
+    return [os.path.relpath(file, above) for file in files]
 
 
 def _unlike_mark(entry: Doubtful) -> str:

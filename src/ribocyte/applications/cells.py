@@ -46,7 +46,8 @@ def classify_cells(
     model : Predictor
         Of cells, calibrated.
     folders : sequence of Path
-        Folders with images at any depth, and image files.
+        Folders with images at any depth, and image files. A file that is named twice, or lies in two of the
+        folders, counts once.
     out : Path
         A new or empty folder; it appears whole, or not at all.
     level : float, optional
@@ -74,7 +75,7 @@ def classify_cells(
     trust = _take_trust(model, level)
     if maps:
         need("captum", "bio", "showing where the network looks")
-    paths = [path for folder in folders for path in (list_images(folder) if folder.is_dir() else [folder])]
+    paths = _list(folders)
     if not paths:
         raise DataError(f"{', '.join(map(str, folders))}: no image", expected="files .jpg, .png or .tif")
     judged = Predictor(model.network, model.encoding, model.card, model.device, trust)
@@ -83,9 +84,10 @@ def classify_cells(
         with atomic_write(folder / "cells.tsv") as stream:
             doubtful = _classify(judged, paths, report, stream, shown, progress)
         if not report.total:
+            others = f"; nor can any other of {len(paths):,} files be read" if len(paths) > 1 else ""
             raise DataError(
-                f"{': '.join(report.unreadable[0])}; and none of {len(paths):,} images can be read",
-                expected="JPEG, PNG or TIFF files",
+                f"{': '.join(report.unreadable[0])}{others}",
+                expected="JPEG, PNG or TIFF files, or folders of them",
             )
         if report.unreadable:
             listed = pl.DataFrame(report.unreadable, schema=["file", "reason"], orient="row")
@@ -95,6 +97,15 @@ def classify_cells(
             write_text(folder / "index.html", render_page(document))
         report.files = tuple(sorted(path.name for path in folder.iterdir()))
     return report
+
+
+def _list(folders: Sequence[Path]) -> list[Path]:
+    """List the photographs in the order of the folders, each once."""
+    paths = (path for folder in folders for path in (list_images(folder) if folder.is_dir() else [folder]))
+    first: dict[str, Path] = {}
+    for path in paths:
+        first.setdefault(os.path.abspath(path), path)  # noqa: PTH100 - links count as themselves
+    return list(first.values())
 
 
 def _take_trust(model: Predictor, level: float | None) -> CellTrust:

@@ -86,7 +86,7 @@ def export_onnx(model: Predictor, path: Path | str, *, opset: int = OPSET, raw: 
     Both compute batches of 1, 2, 7 and 64 inputs: RNA of all lengths with N and padding, pictures of noise,
     of one colour and of shades. Of an ensemble the mean is exported. What `ribocyte.learn.predictor.Encoding`
     does after the network (the best window, the softmax of logits) is left to the reader; the metadata says
-    what the numbers mean.
+    what the numbers mean. A batch holds one input or more: of none, onnxruntime aborts in some networks.
 
     Parameters
     ----------
@@ -250,7 +250,7 @@ def _write(
     ir = program.model
     _forget_sources(ir)
     ir.producer_name, ir.producer_version = "ribocyte", VERSION
-    ir.doc_string = f"{taken.name}: {taken.about}. {given.name}: {given.about}."
+    ir.doc_string = f"{taken.name}: {taken.about}. {given.name}: {given.about}. The batch: 1 or more."
     ir.metadata_props.update(facts)
     content: bytes = program.model_proto.SerializeToString(deterministic=True)
     return content

@@ -120,7 +120,7 @@ def push_to_hub(
     api = hub.HfApi(endpoint, library_name="ribocyte", library_version=VERSION)
     with tempfile.TemporaryDirectory(prefix="ribocyte-") as folder:
         stage(model, Path(folder), repo=repo, licence=licence)
-        with _explained(hub, repo, endpoint), _without_bars():
+        with _explained(repo, endpoint), _without_bars():
             api.create_repo(repo, private=private or None, exist_ok=True)
             commit = api.upload_folder(
                 repo_id=repo,
@@ -169,7 +169,7 @@ def stage(model: Predictor | Path | str, folder: Path, *, repo: str = "", licenc
 
 def _download(repo: str, revision: str | None, cache: Path | None, endpoint: str | None) -> Path:
     hub = _hub()
-    with _explained(hub, repo, endpoint), _without_bars():
+    with _explained(repo, endpoint), _without_bars():
         found = hub.hf_hub_download(
             repo,
             MODEL,
@@ -182,14 +182,15 @@ def _download(repo: str, revision: str | None, cache: Path | None, endpoint: str
     return Path(found)
 
 
-def _hub() -> ModuleType:
-    return need("huggingface_hub", "hub", "talking to the Hugging Face hub")
+def _hub(part: str = "") -> ModuleType:
+    """Import the hub's library, or a part of it, which it does not import by itself."""
+    return need(f"huggingface_hub{part}", "hub", "talking to the Hugging Face hub")
 
 
 @contextmanager
-def _explained(hub: ModuleType, repo: str, endpoint: str | None) -> Iterator[None]:
+def _explained(repo: str, endpoint: str | None) -> Iterator[None]:
     """Turn what the hub's library raises into errors that say what to do."""
-    errors, where = hub.errors, endpoint or hub.constants.ENDPOINT
+    errors, where = _hub(".errors"), endpoint or _hub(".constants").ENDPOINT
     try:
         yield
     except errors.RepositoryNotFoundError as error:
@@ -237,7 +238,7 @@ def _in_a_line(error: BaseException) -> str:
 @contextmanager
 def _without_bars() -> Iterator[None]:
     """Keep the hub library's progress bars away: the library never prints."""
-    bars = need("huggingface_hub.utils", "hub", "talking to the Hugging Face hub")
+    bars = _hub(".utils")
     shown = not bars.are_progress_bars_disabled()
     bars.disable_progress_bars()
     try:

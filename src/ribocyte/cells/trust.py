@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from ribocyte.cells.images import CellEncoding
+from ribocyte.cells.unlike import make_unlike
 from ribocyte.learn import calibration
 from ribocyte.learn.calibration import ConformalSets
 from ribocyte.learn.conformal import coverage
@@ -26,6 +27,8 @@ ALARM = 0.01
 """Share of known cells that are called unlike them all the same. Fewer than 99 known cells cannot tell so little."""
 BATCH = 256
 """Pictures whose inner maps are held at a time."""
+TRIED = 300
+"""Cells of a split, evenly taken, that pictures unlike cells are made of to measure how well these are told."""
 NOVELTY = "novelty."
 """What the names of its tensors begin with."""
 
@@ -120,7 +123,8 @@ class CellTrust:
         DataFrame
             In the place of what ``decode`` gives under the same names: ``probability`` and ``p_CLASS``,
             calibrated. Beside it: ``set``, the classes of the conformal set, the most probable first, joined by
-            ``|``, empty where no class is as plausible as the truth usually is; ``set_size``; ``novelty``, the
+            ``|``, empty where no class is as plausible as the truth usually is, and rarely without the class named,
+            where its cells usually are surer; ``set_size``; ``novelty``, the
             share of known cells that look less unlike the others than this picture does; ``unlike``, whether
             that is more than 99 %; ``doubt``, 1 − probability · min(1, (1 − novelty) / 1 %): the chance of a
             wrong class, raised to nearly 1 as a picture becomes unlike all cells known.
@@ -160,7 +164,9 @@ class CellTrust:
             ``calibration_error``: expected, 15 bins of one width, with the middle 95 % of its bootstrap.
             ``calibration_error_before``: without the temperature. ``nll`` and ``nll_before``: −log of the
             probability of the true class. ``temperature``. ``called_unlike``: share of these cells that are said
-            to be unlike all known.
+            to be unlike all known. ``auroc_noise``, ``auroc_tissue``, ``auroc_inverted``, ``auroc_blurred``: the
+            chance that a picture of `ribocyte.cells.unlike.make_unlike` has a higher novelty than a cell, equal
+            ones counting half.
         """
         outputs, labels = model.outputs(split.inputs), split.targets.cpu().long()
         before, shares = _logits(model, outputs).softmax(dim=1), self.probabilities(model, outputs)
@@ -168,7 +174,6 @@ class CellTrust:
         held = inside.gather(1, labels[:, None])
         found = coverage(held, torch.ones_like(held))
         error = calibration.score_calibration(shares, labels)
-        as_strange = self.novelty.share_as_strange(_describe(model, split.inputs))
         return {
             "level": self.level,
             "coverage": found.value,
@@ -186,8 +191,18 @@ class CellTrust:
             "nll": calibration.negative_log_likelihood(shares, labels),
             "nll_before": calibration.negative_log_likelihood(before, labels),
             "temperature": self.temperature,
-            "called_unlike": float((as_strange <= ALARM).float().mean()),
+            **self._measure_novelty(model, split.inputs.cpu()),
         }
+
+    def _measure_novelty(self, model: Predictor, images: Tensor) -> dict[str, float]:
+        """Measure how many cells are taken for something else, and how well something else is told from them."""
+        usual = self.novelty.share_as_strange(_describe(model, images))
+        tried = images[:: max(1, len(images) // TRIED)][:TRIED]
+        found = {
+            f"auroc_{kind}": _auroc(usual, self.novelty.share_as_strange(_describe(model, made)))
+            for kind, made in make_unlike(tried).items()
+        }
+        return {"called_unlike": float((usual <= ALARM).float().mean()), **found}
 
     def state(self) -> dict[str, Tensor]:
         """Give what the sets are cut by, and what known cells look like."""
@@ -220,6 +235,14 @@ def _describe(model: Predictor, compact: Tensor) -> list[Tensor]:
             yield model.encoding.expand(part.to(model.device))
 
     return describe(members_of(model.network)[0], batches())
+
+
+def _auroc(usual: Tensor, other: Tensor) -> float:
+    """Give the chance that one of the others is as strange to fewer known cells than a usual one is."""
+    from sklearn.metrics import roc_auc_score
+
+    truth = torch.cat([torch.zeros(len(usual)), torch.ones(len(other))])
+    return float(roc_auc_score(truth.numpy(), -torch.cat([usual, other]).numpy()))
 
 
 def _write_sets(shares: Tensor, inside: Tensor, names: list[str]) -> list[str]:

@@ -271,7 +271,12 @@ class ConformalSets:
         return found
 
     def sets(self, probabilities: Tensor, level: float) -> Tensor:
-        """Give the set of each row, (N, C) bool, at a level as for `thresholds`."""
+        """Give the set of each row, (N, C) bool, at a level as for `thresholds`.
+
+        With thresholds by class a set may hold others and lack the most probable class, whose rows usually are
+        surer (7 and 9 of BloodMNIST's 3,421 at 95 %). Adding it would hold more than was asked for: of a weak
+        network 87 % in the place of 80 %.
+        """
         return strangeness(probabilities, self.method) <= self.thresholds(level)
 
 

@@ -116,11 +116,14 @@ class Intervals:
             If the level is out of range.
         """
         factors = self.quantiles[:, _place(level)].double()
-        scales = [
-            np.interp(said.double().numpy(), centres.double().numpy(), sizes.double().numpy())
-            for said, centres, sizes in zip(outputs.T, self.centres, self.sizes, strict=True)
-        ]
-        return (_stack(scales, len(outputs)).double() * factors[:, None]).T.float()
+        # An output at a time: of many outputs all scales at once would be several times what is asked for.
+        half = torch.empty(len(self.rows), len(outputs))
+        for number, (said, centres, sizes) in enumerate(
+            zip(outputs.T, self.centres, self.sizes, strict=True)
+        ):
+            scale = np.interp(said.double().numpy(), centres.double().numpy(), sizes.double().numpy())
+            half[number] = torch.from_numpy(scale).float().double() * factors[number]
+        return half.T
 
 
 @dataclass(frozen=True)
