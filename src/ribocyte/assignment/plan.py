@@ -11,12 +11,12 @@ from pathlib import Path
 import polars as pl
 
 from ribocyte import catalog, pipeline
-from ribocyte.assignment.jobs import Job
 from ribocyte.assignment.questions import CELL_RUNS
 from ribocyte.assignment.questions.attention import best_variant
 from ribocyte.assignment.study import NETWORKS, Study
 from ribocyte.errors import RunError
 from ribocyte.files import write_text
+from ribocyte.learn.jobs import Job
 from ribocyte.learn.recipe import Recipe
 from ribocyte.learn.runs import Run
 from ribocyte.learn.training import Progress

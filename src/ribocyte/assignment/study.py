@@ -20,15 +20,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
-import torch
-
 from ribocyte import catalog
-from ribocyte.assignment.jobs import hold
 from ribocyte.assignment.questions import CELL_RUNS
 from ribocyte.assignment.simulation import simulate_data
 from ribocyte.cells.smear import SmearConfig
 from ribocyte.errors import DataError, RequestError, RunError
 from ribocyte.files import write_text
+from ribocyte.learn.hardware import multiplies_bf16
+from ribocyte.learn.jobs import hold
 from ribocyte.learn.recipe import Recipe, check
 from ribocyte.rna.assay import STAMP, AssayConfig
 from ribocyte.rna.experiments import resolve_experiments
@@ -318,16 +317,6 @@ def _choose_experiment(data: Path | None) -> tuple[str, str]:
         if present
         else "ribocyte data fetch rnacompete",
     )
-
-
-def multiplies_bf16() -> bool:
-    """Say whether this machine multiplies bf16 faster than float32: a GPU, or a CPU with AVX-512 BF16 or AMX."""
-    if torch.cuda.is_available():
-        return True
-    if not hasattr(torch.cpu, "get_capabilities"):  # older PyTorch does not tell
-        return False
-    capabilities = torch.cpu.get_capabilities()
-    return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
 
 
 def _check_data(study: Study, questions: Sequence[str], known: Mapping[str, str]) -> dict[str, str]:

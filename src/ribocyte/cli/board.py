@@ -14,7 +14,7 @@ from ribocyte.cli.progress import OFTEN, Pace
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from ribocyte.assignment.jobs import Board
+    from ribocyte.learn.jobs import Board
 
 SELDOM = 20.0
 """Seconds between lines where nothing was finished."""
@@ -23,6 +23,10 @@ TITLES = {
     "networks": "2.1 chosen networks",
     "cells": "1   blood cells",
     "attention": "2.2 attention",
+    "known": "proteins that trained",
+    "cluster": "clusters held out",
+    "few-shot": "few measurements",
+    "family": "families held out",
 }
 
 

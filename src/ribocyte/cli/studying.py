@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Annotated
 
@@ -15,10 +12,8 @@ import typer
 from ribocyte.cli import options, present
 from ribocyte.cli.board import watch_study
 from ribocyte.cli.guard import StopRequest
+from ribocyte.cli.helping import PARENT, default_workers, divide_threads, run_helpers, stop_with_parent
 from ribocyte.errors import InterruptedRunError, RequestError
-
-PARENT = "RIBOCYTE_STUDY_PARENT"
-"""Set in the processes that help with a study: the process they help."""
 
 
 def reproduce(
@@ -73,10 +68,10 @@ def reproduce(
     report.html and report.md in the study's folder. What is finished is never done again: stop it at any
     moment, and give the same command to go on.
     """
-    from ribocyte.assignment.jobs import run_jobs
     from ribocyte.assignment.plan import plan_jobs
     from ribocyte.assignment.reproduce import write_reports
     from ribocyte.assignment.study import QUESTIONS, SIZES, StudyConfig, begin_study
+    from ribocyte.learn.jobs import run_jobs
     from ribocyte.learn.recipe import as_table, override, parse
 
     if quick and full:
@@ -105,15 +100,15 @@ def reproduce(
             "--simulated and --data", expected="one of them", mend="a simulation makes its own data"
         )
     helping = os.environ.get(PARENT)
-    count = 1 if helping else workers or _default_workers()
-    _divide_threads(workers or _default_workers())
+    count = 1 if helping else workers or default_workers()
+    divide_threads(workers or default_workers())
     with StopRequest() as stop, contextlib.ExitStack() as open_things:
         try:
             study = begin_study(out, wanted, questions, data=data)
             jobs = plan_jobs(study, questions)
-            open_things.enter_context(_helpers(min(count, len(jobs)) - 1, out))
+            open_things.enter_context(run_helpers(min(count, len(jobs)) - 1, out))
             report = (lambda _: None) if helping else open_things.enter_context(watch_study())
-            run_jobs(jobs, study.locks, report=report, stop=_stop_with_parent(stop, helping))
+            run_jobs(jobs, study.locks, report=report, stop=stop_with_parent(stop, helping))
         except KeyboardInterrupt as error:
             raise _interrupted(f"{out}: stopped at once") from error
         except InterruptedRunError as error:
@@ -135,52 +130,6 @@ def reproduce(
         return
     for line in made.summary:
         present.show(line)
-
-
-def _default_workers() -> int:
-    """One process a core; with a GPU, one."""
-    import torch
-
-    return 1 if torch.cuda.is_available() else len(os.sched_getaffinity(0))
-
-
-def _divide_threads(workers: int) -> None:
-    """Leave each process its share of the cores, so that none waits for another."""
-    import torch
-
-    torch.set_num_threads(max(1, len(os.sched_getaffinity(0)) // workers))
-
-
-@contextlib.contextmanager
-def _helpers(count: int, out: Path) -> Iterator[None]:
-    """Have other processes work on the same study meanwhile: the same command, silently."""
-    command = [sys.executable, "-m", "ribocyte", *sys.argv[1:]]
-    helpers, logs = [], out / "locks"
-    logs.mkdir(parents=True, exist_ok=True)
-    for number in range(count):
-        with (logs / f"helper-{number + 1}.log").open("w") as log:
-            helpers.append(
-                subprocess.Popen(
-                    command, env={**os.environ, PARENT: str(os.getpid())}, stdout=log, stderr=log
-                )
-            )
-    try:
-        yield
-    finally:
-        for number, helper in enumerate(helpers):
-            if helper.poll():  # the work it left was done here
-                said = logs / f"helper-{number + 1}.log"
-                present.warn(f"a process that helped ended with {helper.returncode}; what it said: {said}")
-            helper.terminate()
-        for helper in helpers:
-            helper.wait()
-
-
-def _stop_with_parent(stop: Callable[[], bool], helping: str | None) -> Callable[[], bool]:
-    """Have a helper stop when the process it helps is gone."""
-    if helping is None:
-        return stop
-    return lambda: stop() or os.getppid() != int(helping)
 
 
 def _interrupted(problem: str) -> InterruptedRunError:

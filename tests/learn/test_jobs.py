@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from ribocyte.assignment.jobs import Board, Job, look_at, run_jobs
 from ribocyte.errors import InterruptedRunError, WorkError
+from ribocyte.learn.jobs import Board, Job, look_at, run_jobs
 from ribocyte.learn.training import Progress
 
 
