@@ -17,6 +17,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 import toys
+from binders import KNOWN
 from ribocyte import catalog
 from ribocyte.catalog import DATA, NETWORKS, Predictor, parse_recipe, read_recipe
 from ribocyte.cells.images import CLASSES, CellEncoding
@@ -27,12 +28,16 @@ from ribocyte.learn.predictor import read_model
 from ribocyte.learn.recipe import Recipe
 from ribocyte.learn.runs import Run
 from ribocyte.learn.splits import Info, Split
+from ribocyte.rna.proteins.records import describe_protein
 
 OF_DOMAIN = {"rna": "rnacompete", "cells": "bloodmnist"}
 INFO = {
     "rna": Info(
         "rnacompete", "norm_data.txt.gz", "f" * 64, "strict", ("RNCMPT00001", "RNCMPT00002"),
-        {"length": 41, "shift": [1.0, 2.0], "mean": [0.1, 0.2], "std": [1.0, 2.0]},
+        {
+            "length": 41, "shift": [1.0, 2.0], "mean": [0.1, 0.2], "std": [1.0, 2.0],
+            "proteins": [describe_protein(protein) for protein in KNOWN[:2]],
+        },
     ),
     "cells": Info("bloodmnist", "bloodmnist.npz", "f" * 64, "official", CLASSES, CellEncoding().normalisation),
 }  # fmt: skip

@@ -14,13 +14,16 @@ from typing import TYPE_CHECKING, Any
 from ribocyte.version import VERSION
 
 if TYPE_CHECKING:
+    from ribocyte.applications.binding import bind
     from ribocyte.applications.hub import from_pretrained, push_to_hub
+    from ribocyte.applications.specificity import find_specificity
     from ribocyte.catalog import Predictor, build_network, load_data, read_recipe
     from ribocyte.errors import RibocyteError
     from ribocyte.learn.runs import Run
     from ribocyte.learn.splits import Split, Splits
     from ribocyte.learn.training import fit
     from ribocyte.pipeline import compare, evaluate, train
+    from ribocyte.rna.proteins.sequences import read_proteins
 
 __version__ = VERSION
 
@@ -30,13 +33,16 @@ _HOMES = {
     "Run": "ribocyte.learn.runs",
     "Split": "ribocyte.learn.splits",
     "Splits": "ribocyte.learn.splits",
+    "bind": "ribocyte.applications.binding",
     "build_network": "ribocyte.catalog",
     "compare": "ribocyte.pipeline",
     "evaluate": "ribocyte.pipeline",
+    "find_specificity": "ribocyte.applications.specificity",
     "fit": "ribocyte.learn.training",
     "from_pretrained": "ribocyte.applications.hub",
     "load_data": "ribocyte.catalog",
     "push_to_hub": "ribocyte.applications.hub",
+    "read_proteins": "ribocyte.rna.proteins.sequences",
     "read_recipe": "ribocyte.catalog",
     "train": "ribocyte.pipeline",
 }
@@ -47,13 +53,16 @@ __all__ = [
     "Run",
     "Split",
     "Splits",
+    "bind",
     "build_network",
     "compare",
     "evaluate",
+    "find_specificity",
     "fit",
     "from_pretrained",
     "load_data",
     "push_to_hub",
+    "read_proteins",
     "read_recipe",
     "train",
 ]

@@ -14,7 +14,7 @@ from typing import Any, Self
 import torch
 from torch import Tensor, nn
 
-from ribocyte.cells import bloodmnist, images
+from ribocyte.cells import augmentation, bloodmnist, images
 from ribocyte.cells import networks as cell_networks
 from ribocyte.cells.trust import CellTrust
 from ribocyte.errors import ModelError, RecipeError, suggest
@@ -28,7 +28,11 @@ from ribocyte.learn.space import fit_tuning
 from ribocyte.learn.splits import Info, Split, Splits
 from ribocyte.rna import networks as rna_networks
 from ribocyte.rna import rnacompete, transformer
+from ribocyte.rna.compendium.config import CompendiumConfig
+from ribocyte.rna.compendium.config import load as load_compendium
 from ribocyte.rna.encoding import RNAEncoding
+from ribocyte.rna.joint import bank, film, multi, towers
+from ribocyte.rna.joint.trust import UnseenTrust
 from ribocyte.rna.trust import RNATrust
 from ribocyte.version import VERSION
 
@@ -46,12 +50,16 @@ class DataKind:
 
 @dataclass(frozen=True)
 class NetworkKind:
-    """A kind of network: its configuration and how it is built for some data."""
+    """A kind of network: its configuration, how it is built for some data, and how its members are prepared.
+
+    To prepare is to work out, once before a training, what lies in the model file afterwards.
+    """
 
     domain: str
     config: type
     build: Callable[[Any, Info], nn.Module]
     about: str
+    prepare: Callable[[Sequence[nn.Module], Info], None] | None = None
 
 
 DATA: dict[str, DataKind] = {
@@ -61,6 +69,13 @@ DATA: dict[str, DataKind] = {
         rnacompete.load,
         Regression,
         "RNAcompete intensities of one or more experiments (Ray et al. 2013)",
+    ),
+    "compendium": DataKind(
+        "rna",
+        CompendiumConfig,
+        load_compendium,
+        Regression,
+        "all RNAcompete experiments at once, with their proteins, some of which may be held out",
     ),
     "bloodmnist": DataKind(
         "cells",
@@ -102,6 +117,23 @@ NETWORKS: dict[str, NetworkKind] = {
         transformer.TransformerConfig,
         lambda config, info: transformer.Transformer(config, len(info.outputs)),
         "motif detectors read by self-attention",
+    ),
+    "rna-multi": NetworkKind(
+        "rna", multi.MultiConfig, multi.build, "one trunk for many proteins, an output each (MultiRBP)"
+    ),
+    "rna-towers": NetworkKind(
+        "rna",
+        towers.TowersConfig,
+        towers.build,
+        "RNA and protein read by a tower each, for proteins measured or not",
+        bank.prepare,
+    ),
+    "rna-film": NetworkKind(
+        "rna",
+        film.FilmConfig,
+        film.build,
+        "as rna-towers, but each protein conditions what is made of the RNA (FiLM)",
+        bank.prepare,
     ),
     "cell-cnn": NetworkKind(
         "cells",
@@ -146,7 +178,7 @@ class Predictor(predictor.Predictor):
         try:
             recipe, info = parse_recipe(card["recipe"], "model"), Info.from_json(card["data"])
             trust = _load_trust(take_trust(weights), card, recipe)
-            network = build_network(recipe, info)
+            network = build_network(recipe, info, prepared=False)
             network.load_state_dict(weights)
             encoding = make_encoding(recipe, info)
         except (
@@ -301,17 +333,20 @@ def load_data(recipe: Recipe, root: Path | None = None) -> Splits:
     return DATA[recipe.data_kind].load(recipe.data, Path(root) if root is not None else None)
 
 
-def build_network(recipe: Recipe, info: Info) -> nn.Module:
+def build_network(recipe: Recipe, info: Info, prepared: bool = True) -> nn.Module:
     """Build a recipe's network with weights that depend on its seed alone.
 
-    The first member of an ensemble begins as the network does that is trained alone.
+    The first member of an ensemble begins as the network does that is trained alone. Unless `prepared`, it is of
+    use only once weights are loaded into it.
     """
-    seed = recipe.training.seed
+    kind, seed = NETWORKS[recipe.model_kind], recipe.training.seed
     members = []
     with torch.random.fork_rng(devices=[]):
         for member in range(recipe.training.members):
             torch.manual_seed(mix(seed, member) if member else mix(seed))
-            members.append(NETWORKS[recipe.model_kind].build(recipe.model, info))
+            members.append(kind.build(recipe.model, info))
+    if prepared and kind.prepare is not None:
+        kind.prepare(members, info)
     return _join(members, recipe)
 
 
@@ -346,11 +381,12 @@ def _load_trust(state: Mapping[str, Tensor], card: Mapping[str, Any], recipe: Re
     """Take up the trust of a model file; None where it has none."""
     if "trust" not in card:
         return None
-    return TRUST[domain_of(recipe)].from_state(state, card["trust"])
+    kind = UnseenTrust if card["trust"].get("kind") == "unseen" else TRUST[domain_of(recipe)]
+    return kind.from_state(state, card["trust"])
 
 
 def _shifted(inputs: Tensor, generator: torch.Generator, shift: int) -> Tensor:
-    return images.augment(inputs, generator, shift)
+    return augmentation.augment(inputs, generator, shift)
 
 
 def _with_tuning(recipe: Recipe, table: Mapping[str, Any]) -> Recipe:

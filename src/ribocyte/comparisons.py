@@ -176,15 +176,20 @@ def unique_names(runs: Sequence[Run]) -> list[str]:
 
 def _judge_runs(runs: Sequence[Run], names: Sequence[str]) -> list[Judged]:
     """Judge runs by their predictions of the same test rows, with paired resamples."""
-    tables = [run.predictions for run in runs]
-    for name, table in zip(names[1:], tables[1:], strict=True):
-        evaluation.same_rows(tables[0], table, (names[0], name))
-    return [_judge_run(run, table) for run, table in zip(runs, tables, strict=True)]
+    first = runs[0].predictions
+    for run, name in zip(
+        runs[1:], names[1:], strict=True
+    ):  # a table at a time: of many outputs each is large
+        evaluation.same_rows(first, run.predictions, (names[0], name))
+    return [_judge_run(run, run.predictions) for run in runs]
 
 
 def _judge_run(run: Run, table: pl.DataFrame) -> Judged:
     """Take the resamples kept in the run; a run of an older version has none, or other ones: draw them."""
     objective = _objective(run)
+    each = run.output_scores
+    if each is not None and len(each) >= evaluation.MANY:
+        return evaluation.judge_outputs(each)
     outputs, targets = evaluation.from_prediction_table(table)
     kept = run.resamples
     if kept is None or not evaluation.are_resamples_of(kept, objective, outputs, targets):

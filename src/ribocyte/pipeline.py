@@ -34,7 +34,11 @@ from ribocyte.learn.recipe import Recipe
 from ribocyte.learn.runs import Run
 from ribocyte.learn.splits import Split, Splits
 from ribocyte.learn.training import Progress, fit, ignore, never
+from ribocyte.rna.proteins.records import HOLD_OUT
 from ribocyte.version import VERSION
+
+DRAWN = 1_000_000
+"""Points of a density at most, evenly taken of all."""
 
 __all__ = [
     "Calibration",
@@ -130,7 +134,11 @@ def train(
 
 @dataclass(frozen=True)
 class Evaluation:
-    """A model's scores on a split, and whether it is the data the model was made with."""
+    """A model's scores on a split, and whether it is the data the model was made with.
+
+    ``drawn`` says what the intervals are over, ``rows`` or ``outputs``; ``outputs`` has the metrics of each output by
+    name, where there are several.
+    """
 
     scores: dict[str, Score]
     rows: int
@@ -139,6 +147,8 @@ class Evaluation:
     simulated: bool
     protocol: str
     trust: dict[str, float | None] | None = None
+    drawn: str = "rows"
+    outputs: dict[str, dict[str, Any]] | None = None
 
 
 def evaluate(model: catalog.Predictor, *, data: Path | None = None, split: str = "test") -> Evaluation:
@@ -164,14 +174,18 @@ def evaluate(model: catalog.Predictor, *, data: Path | None = None, split: str =
         raise RequestError(f"{split}: no such split", expected="train, val or test")
     splits = _load_data_of(model, data)
     part: Split = getattr(splits, split)
+    judged = evaluation.judge(model.recipe.objective, model.outputs(part.inputs), part.targets)
+    each = evaluation.output_table(judged, part.targets, model.info.outputs)
     return Evaluation(
-        scores=evaluation.evaluate(model.recipe.objective, model.outputs(part.inputs), part),
+        scores=evaluation.score(judged),
         rows=len(part),
         split=split,
         same_data=splits.info.fingerprint == model.info.fingerprint,
         simulated=splits.info.simulated,
         protocol=splits.info.protocol,
         trust=_measure_trust(model, part),
+        drawn="outputs" if evaluation.draws_outputs(part.targets) else "rows",
+        outputs=None if each is None else {row.pop("output"): row for row in each.iter_rows(named=True)},
     )
 
 
@@ -266,9 +280,18 @@ def _finish(run: Run, predictor: catalog.Predictor, splits: Splits, recipe: Reci
     run.write_predictions(evaluation.prediction_table(outputs, splits.test, splits.info.outputs))
     judged = evaluation.judge(objective, outputs, splits.test.targets)
     run.write_resamples(judged.resamples)
+    each = evaluation.output_table(judged, splits.test.targets, splits.info.outputs)
+    if each is not None:
+        run.write_output_scores(each)
     scores = evaluation.score(judged)
     _draw_run(run, outputs, splits, scores, objective.best)
     facts = _facts(run, predictor, splits, recipe)
+    if evaluation.draws_outputs(splits.test.targets):
+        facts["intervals"] = (
+            f"over the {len(splits.info.outputs)} outputs, which are in outputs.tsv one by one"
+        )
+    if hold_out := splits.info.normalisation.get(HOLD_OUT):
+        facts["hold_out"] = hold_out
     trust = _measure_trust(predictor, splits.test)
     run.write_scores({**facts, "test": evaluation.as_json(scores), "trust": trust})
 
@@ -311,9 +334,18 @@ def _draw_run(run: Run, outputs: Tensor, splits: Splits, scores: dict[str, Score
         plots.save_figure(figure, folder / "confusion.svg")
         return
     shown = {name: scores[name].value for name in ("spearman", "pearson")}
-    measured, predicted = targets.flatten().numpy(), outputs.flatten().numpy()
+    every = _step(targets)
+    measured, predicted = targets.flatten()[::every].numpy(), outputs.flatten()[::every].numpy()
     figure = plots.plot_density(measured, predicted, "intensity (z-score)", shown, simulated=simulated)
     plots.save_figure(figure, folder / "density.svg")
+
+
+def _step(targets: Tensor) -> int:
+    """Say that every so manieth value is drawn: of 244 outputs there are 30 million, and all would take a minute."""
+    every = -(-targets.numel() // DRAWN)
+    while math.gcd(every, targets.shape[1]) > 1 < every:  # so that all outputs have their share
+        every += 1
+    return every
 
 
 def _existing_run(out: Path, recipe: Recipe) -> Run | None:

@@ -1,9 +1,8 @@
-"""Reading pictures, writing them as numbers, and augmenting them."""
+"""Reading pictures, and writing them as numbers."""
 
 from __future__ import annotations
 
 import io
-import itertools
 import struct
 import warnings
 import zlib
@@ -17,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from ribocyte.cells.images import CLASSES, CellEncoding, augment, list_images, read_image
+from ribocyte.cells.images import CLASSES, CellEncoding, list_images, read_image
 from ribocyte.errors import DataError
 from ribocyte.learn.splits import Info
 
@@ -199,8 +198,10 @@ def test_images_are_listed_in_order_without_hidden_files(tmp_path: Path) -> None
     for name in names:
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
+    (tmp_path / "e.png").symlink_to("nowhere")
+    (tmp_path / "folder.png").mkdir()
     listed = [path.relative_to(tmp_path).as_posix() for path in list_images(tmp_path)]
-    assert listed == ["a.png", "b/1.jpeg", "b/2.JPG", "c.TIFF", "d.tif"]
+    assert listed == ["a.png", "b/1.jpeg", "b/2.JPG", "c.TIFF", "d.tif", "e.png"]
     with pytest.raises(DataError, match=r"a\.png: no such folder"):
         list_images(tmp_path / "a.png")
 
@@ -261,62 +262,3 @@ class TestEncoding:
         info = Info("cell-folder", "cells", "", "stratified", ("x", "y"), encoding.normalisation)
         assert CellEncoding.from_info(Info.from_json(info.as_json())) == encoding
         assert CellEncoding.from_info(info, probabilities=True).probabilities
-
-
-def all_views(image: np.ndarray, shift: int) -> dict[bytes, tuple[int, ...]]:
-    """Every flip, quarter turn and move of a picture (H, H, 3), made with numpy's own functions."""
-    views = {}
-    side = len(image)
-    for turns, flipped in itertools.product(range(4), (False, True)):
-        turned = np.rot90(image[:, ::-1] if flipped else image, turns)
-        padded = np.pad(turned, ((shift, shift), (shift, shift), (0, 0)), mode="reflect")
-        for down, right in itertools.product(range(2 * shift + 1), repeat=2):
-            views[padded[down : down + side, right : right + side].tobytes()] = (turns, flipped, down, right)
-    return views
-
-
-class TestAugmentation:
-    @pytest.mark.parametrize("shift", [0, 1, 2])
-    def test_each_image_becomes_one_of_its_views_and_all_are_reached(self, shift: int) -> None:
-        image = RANDOM.random((6, 6, 3), dtype=np.float32)
-        views = all_views(image, shift)
-        copies = torch.from_numpy(image).permute(2, 0, 1).repeat(40 * len(views), 1, 1, 1)
-        seen = (
-            augment(copies, torch.Generator().manual_seed(1), shift).permute(0, 2, 3, 1).contiguous().numpy()
-        )
-        drawn = [views[one.tobytes()] for one in seen]  # a KeyError would be a view that is none
-        counts = np.unique(drawn, axis=0, return_counts=True)[1]
-        assert len(counts) == len(views) == 8 * (2 * shift + 1) ** 2
-        assert counts.min() > 10  # 40 expected
-
-    def test_images_in_a_batch_stay_apart_and_are_not_changed(self) -> None:
-        images = torch.rand(16, 3, 12, 12)
-        before = images.clone()
-        seen = augment(images, torch.Generator().manual_seed(0), 3).permute(0, 2, 3, 1).contiguous().numpy()
-        for image, view in zip(before.permute(0, 2, 3, 1).numpy(), seen, strict=True):
-            assert view.tobytes() in all_views(image, 3)
-        assert torch.equal(images, before)
-
-    @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-    def test_the_order_in_memory_is_kept_and_does_not_matter(self, dtype: torch.dtype) -> None:
-        images = torch.rand(9, 3, 28, 28).to(dtype)
-        last = images.contiguous(memory_format=torch.channels_last)
-        one, two = (augment(x, torch.Generator().manual_seed(3)) for x in (images, last))
-        assert torch.equal(one, two)
-        assert one.is_contiguous()
-        assert two.is_contiguous(memory_format=torch.channels_last)
-        assert one.dtype == two.dtype == dtype
-
-    def test_the_generator_alone_decides(self) -> None:
-        images = torch.rand(32, 3, 28, 28)
-        torch.manual_seed(0)
-        first = augment(images, torch.Generator().manual_seed(5))
-        torch.manual_seed(1)
-        assert torch.equal(first, augment(images, torch.Generator().manual_seed(5)))
-        assert not torch.equal(first, augment(images, torch.Generator().manual_seed(6)))
-
-    def test_oblong_images_and_impossible_moves_are_refused(self) -> None:
-        with pytest.raises(ValueError, match="square"):
-            augment(torch.rand(2, 3, 8, 9), torch.Generator())
-        with pytest.raises(ValueError, match="shift"):
-            augment(torch.rand(2, 3, 8, 8), torch.Generator(), shift=8)

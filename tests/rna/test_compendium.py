@@ -13,7 +13,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ribocyte.errors import DataError, RecipeError
+from ribocyte.errors import DataError, RecipeError, RequestError
 from ribocyte.rna import assay, rnacompete
 from ribocyte.rna.alphabet import tokens
 from ribocyte.rna.compendium import (
@@ -170,7 +170,7 @@ def test_an_experiment_that_was_not_measured_is_refused(tmp_path: Path) -> None:
 
 def test_a_folder_that_holds_something_is_left_alone(tmp_path: Path) -> None:
     path = write_table(tmp_path)
-    with pytest.raises(DataError, match="not an empty folder"):
+    with pytest.raises(RequestError, match="not an empty folder"):
         build(path, tmp_path)
     assert sorted(entry.name for entry in tmp_path.iterdir()) == ["norm_data.txt.gz"]
 

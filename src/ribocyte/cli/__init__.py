@@ -12,6 +12,7 @@ import typer
 
 from ribocyte.cli import (
     applying,
+    binding,
     calibrating,
     cells,
     data,
@@ -23,6 +24,7 @@ from ribocyte.cli import (
     scanning,
     studying,
     training,
+    transferring,
     tuning,
     variants,
 )
@@ -40,9 +42,10 @@ data_app = typer.Typer(
     no_args_is_help=True, help="Find, fetch, check and simulate data.", rich_markup_mode=None
 )
 app.add_typer(data_app, name="data")
+app.add_typer(binding.proteins_app, name="proteins")
 
 for group, commands in (
-    (data_app, (data.status, data.fetch, data.check, data.simulate)),
+    (data_app, (data.status, data.fetch, data.check, data.build, data.simulate)),
     (
         app,
         (
@@ -53,6 +56,8 @@ for group, commands in (
             calibrating.calibrate,
             reporting.report,
             applying.predict,
+            binding.bind,
+            binding.specificity,
             cells.cells,
             explaining.explain,
             motifs.motifs,
@@ -63,6 +68,7 @@ for group, commands in (
             exporting.card,
             exporting.push,
             applying.models,
+            transferring.transfer,
             studying.reproduce,
             training.demo,
         ),

@@ -11,7 +11,7 @@ import typer
 
 from ribocyte import files
 from ribocyte.cli import options, present
-from ribocyte.cli.progress import watch_download
+from ribocyte.cli.progress import watch_count, watch_download
 from ribocyte.errors import DataError, suggest
 
 if TYPE_CHECKING:
@@ -22,15 +22,17 @@ class Domain(StrEnum):
     """What can be simulated."""
 
     rna = "rna"
+    compendium = "compendium"
     cells = "cells"
 
 
 @dataclass(frozen=True)
 class Collection:
-    """Data by the name people use: its files, and how to check it."""
+    """Data by the name people use: its files, how to check it, and whether it is there."""
 
     sources: tuple[files.Source, ...]
     check: Callable[[Path | None], dict[str, Any]]
+    is_there: Callable[[Path | None], bool]
 
 
 def status(data: options.Data = None, as_json: options.Json = False) -> None:
@@ -42,7 +44,8 @@ def status(data: options.Data = None, as_json: options.Json = False) -> None:
         {"name": name, "folder": str(folder), "exists": folder.is_dir()}
         for name, folder in files.data_directories(data)
     ]
-    found = [_find(source, data) for collection in _collections().values() for source in collection.sources]
+    sources = [source for collection in _collections().values() for source in collection.sources]
+    found = [_find(source, data) for source in dict.fromkeys(sources)]
     if as_json:
         present.show_json({"folders": folders, "files": found})
         return
@@ -55,7 +58,9 @@ def status(data: options.Data = None, as_json: options.Json = False) -> None:
 
 
 def fetch(
-    name: Annotated[str, typer.Argument(help="rnacompete, bloodmnist, or all.", show_default=False)],
+    name: Annotated[
+        str, typer.Argument(help="rnacompete, compendium, bloodmnist, or all.", show_default=False)
+    ],
     data: options.Data = None,
     as_json: options.Json = False,
 ) -> None:
@@ -66,7 +71,7 @@ def fetch(
     chosen = _choose(name)
     folder = files.data_directories(data)[0][1]
     fetched = []
-    for source in (source for collection in chosen.values() for source in collection.sources):
+    for source in dict.fromkeys(source for collection in chosen.values() for source in collection.sources):
         if source.url:
             fetched.append(_fetch(source, folder))
         elif files.find(source, folder) is None:
@@ -87,7 +92,7 @@ def check(
     name: Annotated[
         str,
         typer.Argument(
-            help="rnacompete, bloodmnist, all, or a folder of CLASS/ images.",
+            help="rnacompete, compendium, bloodmnist, all, or a folder of CLASS/ images.",
             show_default="all that is found",
         ),
     ] = "",
@@ -122,8 +127,9 @@ def simulate(
         typer.Option(
             "--protein",
             metavar="NAME",
-            help="RNA: a protein with a known motif, or a consensus such as UGUANAUA; may be repeated.",
-            show_default="RBFOX1",
+            help="RNA: a protein with a known motif, or a consensus such as UGUANAUA; may be repeated. Compendium: "
+            "also an experiment whose motif was measured, such as RNCMPT00168, or all 420.",
+            show_default="RBFOX1; compendium: the 244 of Ray et al. 2013",
         ),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="The one source of randomness.")] = 0,
@@ -133,12 +139,20 @@ def simulate(
             "--set", metavar="KEY=VALUE", help="Change the simulation, as in noise=0.2 or train=500."
         ),
     ] = None,
+    probes: Annotated[
+        int, typer.Option(min=0, help="Compendium: how many probes of the array, evenly taken; 0 for all.")
+    ] = 0,
+    data: options.Data = None,
     as_json: options.Json = False,
 ) -> None:
     """Make simulated data, no download.
 
-    It is written in the official formats and says in every file that it is simulated.
+    It is written in the official formats and says in every file that it is simulated. A compendium, of many
+    proteins, is made of the real array's design and of measured motifs, which are looked for in the data folder.
     """
+    if domain is Domain.compendium:
+        _simulate_compendium(out, proteins or [], [f"seed={seed}", *(settings or [])], probes, data, as_json)
+        return
     collection = _collections()["rnacompete" if domain is Domain.rna else "bloodmnist"]
     path = out / collection.sources[0].name
     if files.find(collection.sources[0], out):
@@ -157,13 +171,60 @@ def simulate(
     present.show(f"Next: ribocyte train {recipe} --data {present.quoted(out)}{change}")
 
 
+def build(
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="A data folder to make.", show_default="beside the table"),
+    ] = None,
+    data: options.Data = None,
+    as_json: options.Json = False,
+) -> None:
+    """Build the compendium of the official table.
+
+    All its experiments as arrays that are mapped into memory, in a fifth of the space. Training does the same where
+    it has to, into the user's cache.
+    """
+    from ribocyte.rna.compendium.preparing import build_folder
+
+    with watch_count("rows") as report:
+        made = build_folder(out, data, report)
+    _show_compendium(made.path, len(made), len(made.experiments), made.simulated, out or data, as_json)
+
+
+def _simulate_compendium(
+    out: Path, proteins: list[str], changes: list[str], probes: int, data: Path | None, as_json: bool
+) -> None:
+    from ribocyte.learn.recipe import override, parse
+    from ribocyte.rna.compendium import SimulationConfig
+    from ribocyte.rna.compendium.preparing import simulate_folder
+
+    config = parse(SimulationConfig, override({}, changes), "simulation")
+    with watch_count("experiments") as report:
+        made = simulate_folder(out, proteins, config, probes=probes, root=data, report=report)
+    _show_compendium(made.path, len(made), len(made.experiments), True, out, as_json)
+
+
+def _show_compendium(
+    path: Path, probes: int, experiments: int, simulated: bool, data: Path | None, as_json: bool
+) -> None:
+    if as_json:
+        present.show_json(
+            {"path": path, "simulated": simulated, "probes": probes, "experiments": experiments}
+        )
+        return
+    said = "Simulated" if simulated else "Built"
+    present.show(f"{said}: {path}, {experiments:,} experiments of {probes:,} probes")
+    where = f" --data {present.quoted(data)}" if data else ""
+    present.show(f"Next: ribocyte train recipes/rna/joint-multi.toml{where}")
+
+
 def _check(name: str, data: Path | None) -> dict[str, dict[str, Any]]:
     """Check data by its name, a folder of photographs by its path, or all that is found."""
     from ribocyte.cells.bloodmnist import check_folder
 
     known = _collections()
     if not name:
-        known = {key: found for key, found in known.items() if files.find(found.sources[0], data)}
+        known = {key: found for key, found in known.items() if found.is_there(data)}
     elif name not in (*known, "all"):
         # As a recipe's data.folder, it may lie in a data folder.
         candidates = [Path(name), *(folder / name for _, folder in files.data_directories(data))]
@@ -178,10 +239,18 @@ def _check(name: str, data: Path | None) -> dict[str, dict[str, Any]]:
 def _collections() -> dict[str, Collection]:
     from ribocyte.cells import bloodmnist
     from ribocyte.rna import rnacompete
+    from ribocyte.rna.compendium import preparing
+    from ribocyte.rna.compendium.simulation import DESIGN, MOTIFS
+    from ribocyte.rna.proteins.constructs import CONSTRUCTS
 
+    def holds(source: files.Source) -> Callable[[Path | None], bool]:
+        return lambda data: files.find(source, data) is not None
+
+    official = rnacompete.NORM_DATA, rnacompete.METADATA, CONSTRUCTS
     return {
-        "rnacompete": Collection((rnacompete.NORM_DATA, rnacompete.METADATA), rnacompete.check),
-        "bloodmnist": Collection((bloodmnist.BLOODMNIST,), bloodmnist.check),
+        "rnacompete": Collection(official, rnacompete.check, holds(rnacompete.NORM_DATA)),
+        "compendium": Collection((*official, MOTIFS, DESIGN), preparing.check, preparing.is_there),
+        "bloodmnist": Collection((bloodmnist.BLOODMNIST,), bloodmnist.check, holds(bloodmnist.BLOODMNIST)),
     }
 
 

@@ -44,7 +44,9 @@ def evaluate(
     if found.simulated:
         present.show(present.SIMULATED)
     present.show(f"{model}: {found.split} split, {found.rows:,} rows, protocol {found.protocol}")
-    present.show_scores(scores)
+    present.show_scores(scores, found.drawn)
+    if found.outputs:
+        present.show_outputs(found.outputs)
     present.show_trust(found.trust)
 
 

@@ -67,10 +67,27 @@ def show_facts(facts: Mapping[str, str]) -> None:
         show(f"{name:{width}}   {value}")
 
 
-def show_scores(scores: Mapping[str, Mapping[str, float | None]]) -> None:
-    """Print metrics with their 95 % intervals."""
+def show_scores(scores: Mapping[str, Mapping[str, float | None]], drawn: str = "rows") -> None:
+    """Print metrics with their 95 % intervals; `drawn` says what the bootstrap drew."""
     rows = [(name, number(score["value"]), interval(score)) for name, score in scores.items()]
-    show_table(("metric", "value", "95 % interval"), rows, numbers=(1,))
+    over = "" if drawn == "rows" else f", over {drawn}"
+    show_table(("metric", "value", f"95 % interval{over}"), rows, numbers=(1,))
+
+
+def show_outputs(outputs: Mapping[str, Mapping[str, float | None]]) -> None:
+    """Print how the first metric is spread over the outputs: the extremes by name, and the quartiles between."""
+    metric = next(name for name in next(iter(outputs.values())) if name != "rows")
+    known = {name: one[metric] for name, one in outputs.items() if one[metric] is not None}
+    ranked = sorted(known, key=lambda name: known[name] or 0.0)
+    if len(ranked) < 2:
+        return
+    quarters = {share: ranked[round(share * (len(ranked) - 1))] for share in (0, 0.25, 0.5, 0.75, 1)}
+    show()
+    said = [
+        f"{number(known[name])} {name}" if share in (0, 1) else number(known[name])
+        for share, name in quarters.items()
+    ]
+    show(f"{metric} of each of {len(outputs)} outputs, lowest, quartiles, highest: {', '.join(said)}")
 
 
 def show_trust(trust: Mapping[str, float | None] | None) -> None:

@@ -81,6 +81,22 @@ def watch_download(name: str) -> Iterator[Bytes]:
 
 
 @contextlib.contextmanager
+def watch_count(what: str) -> Iterator[Callable[[int, int], None]]:
+    """Give the callback that counts what is done, of all there is; 0 where that is not known."""
+    if not sys.stderr.isatty():
+        yield lambda *_: None
+        return
+    with make_bar("{task.completed:,.0f} " + what) as bar:
+        task, shown = bar.add_task("", total=None), Pace(OFTEN)
+
+        def report(done: int, total: int) -> None:
+            if shown.due() or done == total:
+                bar.update(task, completed=done, total=total or None, refresh=True)
+
+        yield report
+
+
+@contextlib.contextmanager
 def watch_predictions(shown: bool) -> Iterator[Callable[[int], None]]:
     """Give the callback that counts predictions, where that does not disturb them."""
     if not (shown and sys.stderr.isatty()):

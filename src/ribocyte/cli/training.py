@@ -39,6 +39,14 @@ def train(
             show_default="as the recipe says",
         ),
     ] = None,
+    devices: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            help="Share every batch among N processes: a GPU each, or a core; the same as --set training.processes=N.",
+            show_default="as the recipe says",
+        ),
+    ] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with the run in the folder; begin it if there is none.")
     ] = False,
@@ -59,7 +67,8 @@ def train(
     from ribocyte.learn.runs import Run
 
     ensemble = [f"training.members={members}"] if members is not None else []
-    wanted = catalog.read_recipe(recipe, [*(settings or []), *ensemble])
+    shared = [f"training.processes={devices}"] if devices is not None else []
+    wanted = catalog.read_recipe(recipe, [*(settings or []), *ensemble, *shared])
     folder = out or Path("runs") / wanted.name
     before = resume and Run(folder).finished
     _use_threads(threads)
@@ -144,7 +153,7 @@ def _show_run(run: Run, recipe: Recipe) -> None:
     scores = run.scores
     if scores["simulated"]:
         present.show(present.SIMULATED)
-    present.show_scores(scores["test"])
+    present.show_scores(scores["test"], "outputs" if "intervals" in scores else "rows")
     present.show_trust(scores.get("trust"))
     present.show()
     present.show_facts(_describe_run(run, scores))

@@ -146,3 +146,13 @@ def own_randomness(device: torch.device) -> Iterator[None]:
     """Leave the caller's random state as it was found."""
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         yield
+
+
+def multiplies_bf16() -> bool:
+    """Say whether this machine multiplies bf16 faster than float32: a GPU, or a CPU with AVX-512 BF16 or AMX."""
+    if torch.cuda.is_available():
+        return True
+    if not hasattr(torch.cpu, "get_capabilities"):  # older PyTorch does not tell
+        return False
+    capabilities = torch.cpu.get_capabilities()
+    return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))

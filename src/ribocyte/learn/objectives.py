@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
@@ -92,8 +92,7 @@ class Regression:
 
         Each is computed per column over its measured rows and averaged over the columns where it is defined.
         """
-        columns = self.metrics_per_output(outputs, targets)
-        return {name: _mean_defined(values) for name, values in columns.items()}
+        return average_outputs(self.metrics_per_output(outputs, targets))
 
     def metrics_per_output(self, outputs: Array, targets: Array) -> dict[str, list[float]]:
         """Give the same metrics for every output column."""
@@ -278,6 +277,11 @@ def better(metric: str, new: float, old: float | None) -> bool:
     if math.isnan(new):
         return False
     return old is None or math.isnan(old) or (new < old if metric in LOWER_IS_BETTER else new > old)
+
+
+def average_outputs(columns: Mapping[str, list[float]]) -> dict[str, float]:
+    """Average each metric over the outputs where it is defined; NaN where it is for none."""
+    return {name: _mean_defined(values) for name, values in columns.items()}
 
 
 def _mean_defined(values: list[float]) -> float:

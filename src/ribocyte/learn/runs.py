@@ -7,6 +7,7 @@
 ``model.safetensors``   the best model by validation, ready for `Predictor.load`
 ``predictions.parquet`` the test split: measured and predicted, row by row
 ``resamples.parquet``   the metrics of every bootstrap resample of those rows, a column each
+``outputs.tsv``         the metrics of each output alone, where there are several
 ``scores.json``         metrics with 95 % intervals, on the test split at the best-validation epoch
 ``figures/*.svg``       what the run looks like
 ======================  ==============================================================================
@@ -132,9 +133,9 @@ class Run:
 
     @property
     def predictions(self) -> pl.DataFrame:
-        """Measured and predicted values of the test split."""
+        """Measured and predicted values of the test split, in single precision."""
         try:
-            return pl.read_parquet(self._existing("predictions.parquet"))
+            return pl.read_parquet(self._existing("predictions.parquet")).cast({pl.Float16: pl.Float32})
         except pl.exceptions.PolarsError as error:
             raise DataError(f"{self.path / 'predictions.parquet'}: damaged: {error}") from error
 
@@ -150,6 +151,17 @@ class Run:
             raise DataError(
                 f"{path}: damaged: {error}", mend="remove it: what it held is drawn again when needed"
             ) from error
+
+    @property
+    def output_scores(self) -> pl.DataFrame | None:
+        """The metrics of each output alone, a row each; None where there is only one, or they are classes."""
+        path = self.path / "outputs.tsv"
+        if not path.is_file():
+            return None
+        try:
+            return pl.read_csv(path, separator="\t", infer_schema_length=None)
+        except (pl.exceptions.PolarsError, ValueError) as error:
+            raise DataError(f"{path}: damaged: {str(error).splitlines()[0]}") from error
 
     @property
     def model(self) -> Path:
@@ -169,6 +181,11 @@ class Run:
         """Replace the test predictions."""
         with atomic_write(self.path / "predictions.parquet") as stream:
             table.write_parquet(stream)
+
+    def write_output_scores(self, table: pl.DataFrame) -> None:
+        """Replace the metrics of each output."""
+        with atomic_write(self.path / "outputs.tsv") as stream:
+            table.write_csv(stream, separator="\t")
 
     def write_resamples(self, table: pl.DataFrame) -> None:
         """Replace the metrics of the resamples."""

@@ -123,13 +123,15 @@ class RNATrust:
         half, measured = self.intervals.half_widths(outputs, self.level), ~split.targets.isnan()
         held = (split.targets - outputs).abs() <= half
         found = conformal.coverage(held, measured)
+        bounded = half.isfinite()  # mostly all; the mask's own index would be larger than what it picks
+        ends = half if bool(bounded.all()) else half[bounded]
         return {
             "level": self.level,
             "coverage": found.value,
             "coverage_low": found.low,
             "coverage_high": found.high,
             "coverage_of_highest": _coverage_of_highest(outputs, held, measured),
-            "width": float(2 * half[half.isfinite()].mean()),
+            "width": float(2 * ends.mean()),
             "unbounded": float(half.isinf().float().mean()),
         }
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,15 @@ from numpy.typing import NDArray
 from ribocyte.errors import DataError, nearest
 from ribocyte.learn.splits import Info, Split, Splits
 from ribocyte.rna.alphabet import LETTERS
-from ribocyte.rna.protocols import Floats, Protocol, Rows, describe_scales, scale_experiment, split_rows
+from ribocyte.rna.protocols import (
+    Floats,
+    Integers,
+    Protocol,
+    Rows,
+    describe_scales,
+    scale_experiment,
+    split_rows,
+)
 
 FACTS = "compendium.json"
 _ARRAYS = ("tokens", "intensities", "names", "in_test", "first_row")
@@ -135,6 +143,9 @@ def load_splits(
     experiments: Sequence[str] = (),
     protocol: Protocol = "strict",
     validation: float = 0.2,
+    *,
+    probes: int = 0,
+    seed: int = 0,
 ) -> Splits:
     """Load experiments as three splits of tokens and targets, as `ribocyte.rna.rnacompete.load` does of a table.
 
@@ -146,6 +157,11 @@ def load_splits(
         Which; all where none is named.
     protocol, validation
         As for `ribocyte.rna.rnacompete.RNAcompeteConfig`.
+    probes : int
+        How many of the training probes are kept, 0 for all; fewer are a part of more. Under ``strict`` intensities
+        are scaled by these alone.
+    seed : int
+        Which of them.
 
     Returns
     -------
@@ -160,6 +176,7 @@ def load_splits(
     """
     chosen = tuple(experiments) or compendium.experiments
     rows = compendium.rows(protocol, validation)
+    rows = replace(rows, train=_draw_probes(rows.train, probes, seed, compendium.path))
     targets = {name: np.empty((len(part), len(chosen)), dtype=np.float32) for name, part in rows.items()}
     scales = []
     for number, experiment in enumerate(chosen):
@@ -191,6 +208,18 @@ def load_splits(
         simulated=compendium.simulated,
     )
     return Splits(train, val, test, info).stamped()
+
+
+def _draw_probes(train: Integers, probes: int, seed: int, path: Path) -> Integers:
+    """Draw some of the training rows, in their order."""
+    if probes > len(train):
+        raise DataError(
+            f"{path}: data.probes = {probes}", expected=f"at most {len(train)}, which are there to train on"
+        )
+    if not probes:
+        return train
+    order = np.random.default_rng([seed, 3]).permutation(len(train))
+    return train[np.sort(order[:probes])]
 
 
 def _map(path: Path) -> NDArray[Any]:

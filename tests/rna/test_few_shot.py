@@ -1,0 +1,89 @@
+"""A protein with few measurements: the head by brute force, and what it should do at the extremes."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from sklearn.linear_model import Ridge
+from torch import Tensor, nn
+
+from ribocyte.errors import DataError
+from ribocyte.rna.joint.few_shot import PENALTIES, adapt, fit_head
+
+
+def draw(rows: int, features: int = 6, noise: float = 0.3, seed: int = 0) -> tuple[Tensor, Tensor, Tensor]:
+    """Draw known outputs, a prior that knows half of the truth, and measurements."""
+    generator = torch.Generator().manual_seed(seed)
+    known = torch.randn(rows, features, generator=generator) + 1.5
+    weights = torch.tensor([1.0, -0.5, 0.25, 0.0, 0.0, 0.3])[:features]
+    truth = known @ weights
+    own = 0.5 * truth + 0.7 * torch.randn(rows, generator=generator)
+    return known, own, truth + noise * torch.randn(rows, generator=generator) + 0.4
+
+
+def test_the_leave_one_out_error_is_that_of_leaving_each_row_out() -> None:
+    known, own, measured = draw(25)
+    head = fit_head(known, own, measured)
+    unit = float((known.double() - known.double().mean(0)).square().sum()) / 1e4
+
+    def brute_force(share: float, penalty: float) -> float:
+        errors = []
+        for row in range(len(known)):
+            kept = [other for other in range(len(known)) if other != row]
+            ridge = Ridge(alpha=penalty * unit).fit(
+                known[kept].numpy(), (measured - share * own)[kept].numpy()
+            )
+            said = ridge.predict(known[row : row + 1].numpy())[0] + share * float(own[row])
+            errors.append((said - float(measured[row])) ** 2)
+        return float(np.mean(errors))
+
+    assert head.error**2 == pytest.approx(brute_force(head.prior, head.penalty), rel=1e-3)
+    for share in (0.0, head.prior / 2, 1.0):
+        for penalty in PENALTIES[::8]:
+            assert brute_force(share, penalty) >= head.error**2 * (1 - 1e-4)
+
+
+def test_a_prior_that_is_right_is_believed_and_one_that_is_noise_is_not() -> None:
+    known, _, measured = draw(40, noise=0.05)
+    noise = torch.randn(40, generator=torch.Generator().manual_seed(1))
+    assert fit_head(torch.randn_like(known), measured - 0.7, measured).prior > 0.9
+    assert fit_head(known, noise, measured).prior < 0.2
+
+
+def test_many_measurements_give_least_squares_and_few_stay_near_the_prior() -> None:
+    known, own, measured = draw(4000, noise=0.01)
+    head = fit_head(known, own, measured)
+    new_known, new_own, new_measured = draw(200, noise=0.0, seed=5)
+    assert float((head.apply(new_known, new_own) - new_measured).abs().max()) < 0.02
+    few = fit_head(
+        torch.randn(4, 300), torch.arange(4.0), torch.arange(4.0) + torch.tensor([0.1, -0.1, 0.1, -0.1])
+    )
+    assert few.prior > 0.5
+    assert float(few.weights.norm()) < 0.05
+
+
+def test_spots_that_failed_are_left_out_and_too_few_are_refused() -> None:
+    known, own, measured = draw(20)
+    measured[3] = torch.nan
+    kept = [row for row in range(20) if row != 3]
+    one, other = fit_head(known, own, measured), fit_head(known[kept], own[kept], measured[kept])
+    assert one.measurements == 19
+    torch.testing.assert_close(one.weights, other.weights)
+    with pytest.raises(DataError, match="3 measured probes"):
+        fit_head(known[:3], own[:3], measured[4:7])
+
+
+def test_heads_become_one_network_that_says_the_same() -> None:
+    class Joint(nn.Module):
+        def forward(self, rna: Tensor) -> Tensor:
+            return rna.flatten(1)[:, :8]
+
+    rna = torch.randn(30, 4, 5, generator=torch.Generator().manual_seed(2))
+    outputs = Joint()(rna)
+    heads = [
+        fit_head(outputs[:, :6], outputs[:, 6 + one], outputs[:, one] - outputs[:, 6 + one]) for one in (0, 1)
+    ]
+    found = adapt(Joint(), heads)(rna)
+    for number, head in enumerate(heads):
+        torch.testing.assert_close(found[:, number], head.apply(outputs[:, :6], outputs[:, 6 + number]))
