@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import pysam
 import pytest
 
 from file_server import Server, serve
@@ -239,3 +240,14 @@ def test_limit_on_file_sizes_leaves_what_was_there(tmp_path: Path) -> None:
 def test_unreadable_file_cannot_be_hashed(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="cannot be read"):
         sha256(tmp_path / "none")
+
+
+def test_a_bgzipped_file_cut_between_two_blocks_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "genes.gtf.gz"
+    with pysam.BGZFile(str(path), "w") as stream:
+        stream.write(b"a line\n" * 20_000)  # several blocks
+    with files.open_unpacked(path) as stream:
+        assert files.is_bgzipped(path) and len(stream.read()) == 140_000
+    path.write_bytes(path.read_bytes()[:-28])
+    with pytest.raises(DataError, match=r"genes\.gtf\.gz: cut short"), files.open_unpacked(path) as stream:
+        stream.read()

@@ -19,6 +19,8 @@ from typing import IO
 from ribocyte.errors import DataError, DiskError, FetchError, RequestError
 
 ENVIRONMENT = "RIBOCYTE_DATA"
+_BGZIP_END = bytes.fromhex("1f8b08040000000000ff0600424302001b0003000000000000000000")
+# The empty block that ends a whole file (SAM specification, 4.1.2).
 Progress = Callable[[int, int], None]
 """Called with (bytes so far, bytes in all; 0 when unknown)."""
 
@@ -201,6 +203,34 @@ def sha256(path: Path) -> str:
         raise DataError(f"{path}: cannot be read: {error.strerror}") from error
 
 
+def is_bgzipped(path: Path) -> bool:
+    """Say whether a file is packed by bgzip: gzip in blocks, any of which can be found without the others.
+
+    Raises
+    ------
+    DataError
+        If it cannot be read, or the empty block that ends such a file is missing: what is left of one that was cut
+        between two blocks unpacks without complaint.
+    """
+    try:
+        with path.open("rb") as stream:
+            head = stream.read(18)
+            size = stream.seek(0, os.SEEK_END)
+            stream.seek(max(size - len(_BGZIP_END), 0))
+            tail = stream.read()
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror or error}") from error
+    if head[:4] != b"\x1f\x8b\x08\x04" or head[12:14] != b"BC":
+        return False
+    if tail != _BGZIP_END:
+        raise DataError(
+            f"{path}: cut short: the block that ends a bgzipped file is missing",
+            expected="a whole file",
+            mend="fetch or copy it again",
+        )
+    return True
+
+
 @contextlib.contextmanager
 def open_unpacked(path: Path) -> Iterator[io.BufferedReader | gzip.GzipFile]:
     """Open a plain or gzipped file for reading; its content decides which it is, not its name.
@@ -210,6 +240,8 @@ def open_unpacked(path: Path) -> Iterator[io.BufferedReader | gzip.GzipFile]:
     DataError
         If it cannot be read, or, at any time while it is read, turns out to be damaged or cut short.
     """
+    if path.is_file():  # a pipe is read once
+        is_bgzipped(path)
     try:
         with path.open("rb") as file:
             packed = file.read(2) == b"\x1f\x8b"

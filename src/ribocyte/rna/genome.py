@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import re
 import tempfile
 from collections.abc import Iterator
@@ -13,13 +12,12 @@ from typing import Any, Self
 
 from ribocyte.errors import DataError, nearest
 from ribocyte.extras import need
+from ribocyte.files import is_bgzipped, open_unpacked
 
 _RNA = str.maketrans("acgtuT", "ACGUUU")
 _COMPLEMENT = str.maketrans("ACGU", "UGCA")
 _STRANGE = re.compile("[^ACGU]")
 _CHROMOSOME = re.compile("^chr(?=.)", re.IGNORECASE)
-BGZF_END = bytes.fromhex("1f8b08040000000000ff0600424302001b0003000000000000000000")
-"""The empty block that ends a whole bgzipped file (SAM specification, 4.1.2)."""
 
 
 class Genome:
@@ -179,34 +177,24 @@ def reverse_complement(rna: str) -> str:
 
 def _check_beginning(path: Path) -> bool:
     """Refuse what is no FASTA by its first bytes; say whether it is bgzipped."""
-    try:
-        with path.open("rb") as stream:
-            head = stream.read(18)
-            size = stream.seek(0, os.SEEK_END)
-            stream.seek(max(size - len(BGZF_END), 0))
-            tail = stream.read()
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read: {error.strerror}", expected="a genome as FASTA") from error
-    if head[:2] == b"\x1f\x8b":
-        if head[12:14] != b"BC":
-            raise DataError(
-                f"{path}: gzipped, where letters cannot be found without reading it all",
-                expected="plain FASTA, or FASTA packed by bgzip",
-                mend=f"gunzip {path}, or pack it again with bgzip",
-            )
-        if tail != BGZF_END:
-            raise DataError(
-                f"{path}: cut short: the block that ends a bgzipped file is missing",
-                expected="a whole file",
-                mend="fetch or copy it again",
-            )
-        if size == len(BGZF_END):
-            raise DataError(f"{path}: no sequence in it", expected="a genome as FASTA")
-        return True
-    if not head.startswith(b">"):
-        what = "no FASTA" if head else "empty"
+    packed = is_bgzipped(path)
+    with open_unpacked(path) as stream:
+        beginning = stream.read(1)
+    if not packed and _is_gzipped(path):
+        raise DataError(
+            f"{path}: gzipped, where letters cannot be found without reading it all",
+            expected="plain FASTA, or FASTA packed by bgzip",
+            mend=f"gunzip {path}, or pack it again with bgzip",
+        )
+    if beginning != b">":
+        what = "no FASTA" if beginning else "no sequence in it" if packed else "empty"
         raise DataError(f"{path}: {what}", expected="a genome as FASTA, which begins with '>'")
-    return False
+    return packed
+
+
+def _is_gzipped(path: Path) -> bool:
+    with path.open("rb") as stream:
+        return stream.read(2) == b"\x1f\x8b"
 
 
 def _group_alike(contigs: dict[str, int]) -> dict[str, list[str]]:

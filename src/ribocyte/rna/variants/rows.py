@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +10,7 @@ from pathlib import Path
 from ribocyte.errors import DataError
 from ribocyte.extras import need
 from ribocyte.files import open_unpacked
-from ribocyte.rna.genome import BGZF_END, quiet_htslib
+from ribocyte.rna.genome import quiet_htslib
 
 LAST = 2**31 - 1
 """Largest position: it has 32 bits in BCF and in indices."""
@@ -68,7 +67,7 @@ def open_rows(path: Path | str) -> Iterator[tuple[list[str], Iterator[Row]]]:
         row is none. Names the file and the line.
     """
     path = Path(path)
-    _refuse_cut(path)
+    _refuse_empty(path)
     with open_unpacked(path) as stream:
         beginning = stream.peek(5)[:5]
         if beginning[:3] != b"BCF":
@@ -80,25 +79,9 @@ def open_rows(path: Path | str) -> Iterator[tuple[list[str], Iterator[Row]]]:
         yield header, _read_rows(path, records, len(header), header[-1].count("\t") + 1)
 
 
-def _refuse_cut(path: Path) -> None:
-    """Refuse a bgzipped file whose last block is missing: what is left unpacks without complaint."""
-    try:
-        with path.open("rb") as stream:
-            head = stream.read(18)
-            size = stream.seek(0, os.SEEK_END)
-            stream.seek(max(size - len(BGZF_END), 0))
-            tail = stream.read()
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read: {error.strerror}", expected=_EXPECTED) from error
-    if not head:
+def _refuse_empty(path: Path) -> None:
+    if path.is_file() and not path.stat().st_size:
         raise DataError(f"{path}: empty", expected=_EXPECTED)
-    bgzipped = head[:4] == b"\x1f\x8b\x08\x04" and head[12:14] == b"BC"
-    if bgzipped and tail != BGZF_END:
-        raise DataError(
-            f"{path}: cut short: the block that ends a bgzipped file is missing",
-            expected="a whole file",
-            mend="fetch or copy it again",
-        )
 
 
 def _read_header(path: Path, lines: Iterator[str]) -> tuple[list[str], int]:
