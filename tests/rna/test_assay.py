@@ -20,7 +20,8 @@ from ribocyte.errors import DataError, RecipeError
 from ribocyte.rna import assay, motifs
 from ribocyte.rna.alphabet import tokens
 from ribocyte.rna.assay import AssayConfig
-from ribocyte.rna.motifs import Motif
+from ribocyte.rna.meme import read_motifs
+from ribocyte.rna.motifs import Motif, find_motif
 
 SMALL = AssayConfig(k=5, copies=3, seed=4)
 FORBIDDEN = 50.0  # kT: a mismatch that never binds
@@ -240,8 +241,18 @@ def test_a_simulation_replaces_an_earlier_one(tmp_path: Path) -> None:
     assert first != second
     assert sorted(path.name for path in tmp_path.iterdir()) == [
         "norm_data.simulation.json",
+        "norm_data.simulation.meme",
         "norm_data.txt.gz",
     ]
+
+
+def test_what_was_bound_can_be_compared_with(tmp_path: Path) -> None:
+    motif = find_motif("RBFOX1")
+    assay.write_experiment(tmp_path, [motif], SMALL)
+    (name, matrix), *others = read_motifs(tmp_path / "norm_data.simulation.meme").items()
+    assert (name, others) == ("SIM_RBFOX1", [])
+    assert matrix.argmax(axis=1).tolist() == [3, 2, 1, 0, 3, 2, 3]  # UGCAUGU
+    np.testing.assert_allclose(np.log(matrix[0] / matrix[0].max()), -motif.energies[0], atol=1e-4)
 
 
 @pytest.mark.parametrize("name", ["norm_data.txt", "norm_data.txt.gz"])

@@ -22,6 +22,7 @@ from ribocyte.errors import DataError, RecipeError
 from ribocyte.files import atomic_write, write_text
 from ribocyte.learn.recipe import check
 from ribocyte.rna.alphabet import LETTERS, tokens
+from ribocyte.rna.meme import write_meme
 from ribocyte.rna.motifs import RBFOX1_KD, Array, Motif, association, occupancy
 from ribocyte.version import VERSION
 
@@ -29,6 +30,7 @@ STAMP = "SIM_"
 """What every probe's and experiment's name begins with when it is simulated."""
 TABLE = "norm_data.txt.gz"
 RECORD = "norm_data.simulation.json"
+BOUND = "norm_data.simulation.meme"
 PREFIXES = ("AGA", "AGG")
 """How the real array's probes begin: two thirds AGA, one third AGG."""
 
@@ -180,7 +182,7 @@ def simulate_table(motifs: Sequence[Motif], config: AssayConfig) -> pl.DataFrame
 
 
 def write_experiment(directory: Path, motifs: Sequence[Motif], config: AssayConfig) -> Path:
-    """Simulate, and write ``norm_data.txt.gz`` in the official format, with a record of how beside it.
+    """Simulate, and write ``norm_data.txt.gz`` in the official format; beside it how, and the motifs that were bound.
 
     The same motifs and configuration give the same bytes. An earlier simulation in the folder is replaced;
     a table that is none of ours is not.
@@ -188,7 +190,7 @@ def write_experiment(directory: Path, motifs: Sequence[Motif], config: AssayConf
     Returns
     -------
     Path
-        The table; ``norm_data.simulation.json`` lies beside it.
+        The table; ``norm_data.simulation.json`` and ``norm_data.simulation.meme`` lie beside it.
 
     Raises
     ------
@@ -209,6 +211,7 @@ def write_experiment(directory: Path, motifs: Sequence[Motif], config: AssayConf
             )
     table = simulate_table(motifs, config)
     write_text(directory / RECORD, json.dumps(describe(table, motifs, config), indent=1) + "\n")
+    write_meme(directory / BOUND, {STAMP + motif.name: motif.probabilities for motif in motifs})
     with (
         atomic_write(path) as stream,
         # No name and no time in the header, so that equal tables are equal files.

@@ -93,6 +93,13 @@ class Motif:
     def __len__(self) -> int:
         return len(self.energies)
 
+    @property
+    def probabilities(self) -> Array:
+        """How often each base stands at each position of a site drawn by affinity; float64, shape (L, 4)."""
+        weights = np.exp(-self.energies)
+        shares: Array = weights / weights.sum(axis=1, keepdims=True)
+        return shares
+
     @classmethod
     def from_pwm(cls, name: str, probabilities: Array, kd: float = 1.0, source: str = "") -> Motif:
         """Read base probabilities as Boltzmann weights: ``energy = −ln(p / best p)``.
