@@ -247,7 +247,8 @@ def test_a_bgzipped_file_cut_between_two_blocks_is_refused(tmp_path: Path) -> No
     with pysam.BGZFile(str(path), "w") as stream:
         stream.write(b"a line\n" * 20_000)  # several blocks
     with files.open_unpacked(path) as stream:
-        assert files.is_bgzipped(path) and len(stream.read()) == 140_000
+        assert files.is_bgzipped(path)
+        assert len(stream.read()) == 140_000
     path.write_bytes(path.read_bytes()[:-28])
     with pytest.raises(DataError, match=r"genes\.gtf\.gz: cut short"), files.open_unpacked(path) as stream:
         stream.read()
