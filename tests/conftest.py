@@ -39,6 +39,12 @@ def pytest_configure(config: pytest.Config) -> None:
     torch.set_num_threads(1)
 
 
+@pytest.fixture(autouse=True)
+def keep_to_one_thread() -> None:
+    """Begin every test with one thread: a command run in this process may have asked for more, and sums differ."""
+    torch.set_num_threads(1)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Skip what needs real measurements where there are none."""
     if REAL_DATA:

@@ -325,7 +325,7 @@ def test_bad_picture_can_be_left_out(world: World, tmp_path: Path) -> None:
 
 def test_models_say_what_they_cost(world: World) -> None:
     listed = {model["kind"]: model for model in ask("models")["models"]}
-    rna = {"rna-cnn", "rna-bilstm", "rna-residual", "rna-transformer"}
+    rna = {"rna-cnn", "rna-bilstm", "rna-residual", "rna-transformer", "rna-multi", "rna-towers", "rna-film"}
     assert rna | {"cell-cnn", "cell-residual"} == set(listed)
     # By hand: convolutions of 32, 64, 128 channels on 28, 14, 7 px, then 1152 to 256 to 8.
     convolutions = (3 * 9 * 32, 32 * 9 * 64, 64 * 9 * 128)

@@ -188,7 +188,7 @@ def test_failed_download_says_what_to_do_by_hand(tmp_path: Path, monkeypatch: py
 
 def test_unknown_data() -> None:
     assert "did you mean bloodmnist?" in refused("data", "fetch", "bloodmist")
-    assert "expected one of rnacompete, bloodmnist, all" in refused("data", "check", "genome")
+    assert "expected one of rnacompete, compendium, bloodmnist, all" in refused("data", "check", "genome")
 
 
 # Recipes

@@ -65,7 +65,7 @@ def test_which_variants_break_sites(tmp_path: Path) -> None:
     losses = shown(cells, "report.losses")
     assert losses.count("G>A") == 10  # variants of sites, every one
     assert shown(cells, "len(found)") == "(10, 10)"
-    for name in ("annotated.vcf.gz", "annotated.vcf.gz.tbi", "sites/sites.bed", "sites/track.bw"):
+    for name in ("annotated.vcf.gz", "annotated.vcf.gz.tbi", "sites/sites.bed", "sites/track.plus.bw"):
         assert (tmp_path / name).stat().st_size > 0
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +15,21 @@ from ribocyte.catalog import NETWORKS, calibrate_trust, make_encoding, parse_rec
 from ribocyte.cells.images import CLASSES, CellEncoding
 from ribocyte.learn.runs import Run
 from ribocyte.learn.splits import Info, Split
+from ribocyte.rna.proteins.records import PROTEINS, describe_protein
+from ribocyte.rna.proteins.sequences import Protein
 from ribocyte.version import VERSION
 
 EXPERIMENTS = ("RNCMPT00168", "RNCMPT00001")
+SEQUENCES = ("MNCEREQLRGNQEAAAAPDTMAQPY", "MEAVCLGTCPEPEASMSTAIPGLKK")
+JOINT = ("rna-multi", "rna-towers", "rna-film")
 SMALL: dict[str, dict[str, Any]] = {
     "rna-cnn": {"detectors": 8, "hidden": 8},
     "rna-bilstm": {"detectors": 8, "state": 4, "hidden": 8},
     "rna-residual": {"channels": 8, "dilations": [1, 2], "hidden": 8},
     "rna-transformer": {"width": 8, "layers": 1, "heads": 2, "feedforward": 16, "hidden": 8},
+    "rna-multi": {"widths": [3, 5], "detectors": 4, "hidden": 8},
+    "rna-towers": {"widths": [3, 5], "detectors": 4, "hidden": 8, "rank": 4},
+    "rna-film": {"widths": [3, 5], "detectors": 4, "hidden": 8, "rank": 4, "units": 4},
     "cell-cnn": {},
     "cell-residual": {"widths": [8, 16], "blocks": 1},
 }
@@ -38,6 +46,10 @@ def model(
     """Build a model that was never trained, its normalisation layers drawn at random as training leaves them."""
     domain = NETWORKS[kind].domain
     facts = describe(domain, **(info or {}))
+    if kind in JOINT:
+        proteins = [Protein(name, sequence) for name, sequence in zip(EXPERIMENTS, SEQUENCES, strict=True)]
+        records = [describe_protein(protein) for protein in proteins]
+        facts = replace(facts, normalisation={**facts.normalisation, PROTEINS: records})
     recipe = parse_recipe(
         {
             "data": {"kind": facts.kind, **(data or {})},

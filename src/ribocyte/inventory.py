@@ -13,6 +13,11 @@ from ribocyte.cells.images import CLASSES, CellEncoding
 from ribocyte.learn import measure
 from ribocyte.learn.splits import Info
 from ribocyte.rna.encoding import RNAEncoding
+from ribocyte.rna.proteins.records import PROTEINS, describe_protein
+from ribocyte.rna.proteins.sequences import Protein
+
+TYPICAL = 200
+"""Residues of the protein that a joint network's cost is told for."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +51,11 @@ def describe_networks() -> list[NetworkFacts]:
     rna, cells = RNAEncoding(), CellEncoding()
     blank = np.zeros((cells.size, cells.size, 3), dtype=np.uint8)
     examples = {
-        "rna": (rna.expand(rna.encode(["A" * rna.length])[0]), ("experiment",), {"length": rna.length}),
+        "rna": (
+            rna.expand(rna.encode(["A" * rna.length])[0]),
+            ("experiment",),
+            {"length": rna.length, PROTEINS: [describe_protein(Protein("protein", "A" * TYPICAL))]},
+        ),
         "cells": (cells.expand(cells.encode([blank])[0]), CLASSES, cells.normalisation),
     }
     found = []

@@ -246,10 +246,12 @@ def _collections() -> dict[str, Collection]:
     def holds(source: files.Source) -> Callable[[Path | None], bool]:
         return lambda data: files.find(source, data) is not None
 
-    official = rnacompete.NORM_DATA, rnacompete.METADATA, CONSTRUCTS
+    official = rnacompete.NORM_DATA, rnacompete.METADATA
     return {
         "rnacompete": Collection(official, rnacompete.check, holds(rnacompete.NORM_DATA)),
-        "compendium": Collection((*official, MOTIFS, DESIGN), preparing.check, preparing.is_there),
+        "compendium": Collection(
+            (*official, CONSTRUCTS, MOTIFS, DESIGN), preparing.check, preparing.is_there
+        ),
         "bloodmnist": Collection((bloodmnist.BLOODMNIST,), bloodmnist.check, holds(bloodmnist.BLOODMNIST)),
     }
 

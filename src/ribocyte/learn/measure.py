@@ -17,7 +17,7 @@ def parameters(network: nn.Module) -> int:
     return sum(parameter.numel() for parameter in network.parameters() if parameter.requires_grad)
 
 
-@torch.inference_mode()
+@torch.enable_grad()  # the counter follows gradients of parameters that a layer gives as they are
 def multiply_adds(network: nn.Module, inputs: Tensor) -> int:
     """Count the multiply-adds of one forward pass per example, by PyTorch's own counter (two FLOPs each).
 
