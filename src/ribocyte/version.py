@@ -1,3 +1,3 @@
 """The version, where everything can import it."""
 
-VERSION = "0.2.0"
+VERSION = "0.3.0"
