@@ -11,7 +11,8 @@ import pytest
 from ribocyte.assignment.plan import choose_length, plan_jobs
 from ribocyte.assignment.reproduce import write_command
 from ribocyte.assignment.simulation import simulate_data
-from ribocyte.assignment.study import NETWORKS, QUESTIONS, SIZES, Size, StudyConfig, begin_study
+from ribocyte.assignment.sizes import SIZES, Size
+from ribocyte.assignment.study import NETWORKS, QUESTIONS, StudyConfig, begin_study
 from ribocyte.cells.smear import SmearConfig
 from ribocyte.errors import DataError, RecipeError, RequestError, RunError
 from ribocyte.rna.assay import AssayConfig

@@ -5,11 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
+import polars as pl
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from ribocyte.assignment.proteins import Found
 from ribocyte.assignment.questions.attention import name_variant
 from ribocyte.assignment.questions.facts import any_simulated
 from ribocyte.assignment.questions.networks import name_network
+from ribocyte.assignment.questions.proteins import AVERAGE, pair_spearmans
 from ribocyte.comparisons import compare_groups
 from ribocyte.learn import plots
 from ribocyte.learn.evaluation import Score
@@ -17,6 +22,13 @@ from ribocyte.learn.plots import Curve
 from ribocyte.learn.runs import Run
 from ribocyte.learn.searches import Search
 from ribocyte.rna.attention_profile import Aligned, AttentionProfile
+from ribocyte.transfer.drawing import COLOURS, GREY
+from ribocyte.transfer.work import TOWERS
+
+_HEIGHT = 2.0
+# Inches: two of these figures fit below each other where the article has half a column left.
+_AMONG = 25
+# Proteins whose mean is a point of a line.
 
 
 def draw_cells(runs: Mapping[str, Run], folder: Path) -> dict[str, Path]:
@@ -103,6 +115,57 @@ def _draw_profile(profile: AttentionProfile, simulated: bool) -> Figure:
         motif=profile.k,
         simulated=simulated,
     )
+
+
+def draw_proteins(found: Found, folder: Path) -> dict[str, Path]:
+    """Draw question 2.3: ``together`` and ``unseen``."""
+    return _save({"together": _draw_together(found), "unseen": _draw_unseen(found)}, folder)
+
+
+def _draw_together(found: Found) -> Figure:
+    """Draw each protein learned together with the others against a network of its own."""
+    pairs = pair_spearmans(found)
+    across, up = pairs["single"].to_numpy(), pairs["joint"].to_numpy()
+    with plots.house_style():
+        figure = plots.blank_figure(plots.COLUMN, _HEIGHT, found.study.bench.simulated)
+        panel = figure.subplots()
+        ends = np.array([min(0.0, *across, *up) - 0.02, max(0.1, *across, *up) + 0.03])
+        panel.plot(ends, ends, color=GREY, linewidth=0.8)
+        panel.plot(across, up, "o", color=COLOURS[0], markeredgewidth=0, alpha=0.85)
+        panel.grid(visible=True, axis="x")
+        panel.set(xlim=ends, ylim=ends, xlabel="Spearman's ρ, a network of its own", ylabel="ρ, all together")
+    return figure
+
+
+def _draw_unseen(found: Found) -> Figure:
+    """Draw what is reached for proteins that did not train, against the nearest that did."""
+    with plots.house_style():
+        figure = plots.blank_figure(plots.COLUMN, _HEIGHT + 0.2, found.study.bench.simulated)
+        panel = figure.subplots()
+        panel.axvline(found.study.config.identity, color=GREY, linewidth=0.8, linestyle=":")
+        for method, name, colour, marker in (
+            (TOWERS, "two towers", COLOURS[0], "o"),
+            (AVERAGE, "average by identity", COLOURS[1], "s"),
+        ):
+            for table, label in ((found.held, name), (found.relatives, None)):
+                rows = table.filter(pl.col("method") == method, pl.col("spearman").is_not_null())
+                _scatter_unseen(panel, rows, colour, marker, label)
+        panel.set(xlabel="identity to the nearest protein that trained", ylabel="Spearman's ρ")
+        figure.legend(loc="outside lower center", ncols=2, borderaxespad=0.1)
+    return figure
+
+
+def _scatter_unseen(panel: Axes, table: pl.DataFrame, colour: str, marker: str, label: str | None) -> None:
+    """Draw one method: a mark a protein, and a line through means of as many proteins each."""
+    rows = table.sort("identity", "experiment")
+    identity, reached = rows["identity"].to_numpy(), rows["spearman"].to_numpy()
+    panel.plot(identity, reached, marker, color=colour, markersize=1.8, markeredgewidth=0, alpha=0.35)
+    parts = np.array_split(np.arange(len(identity)), max(1, round(len(identity) / _AMONG)))
+    means = np.array([(identity[part].mean(), reached[part].mean()) for part in parts if len(part)])
+    if len(means):
+        panel.plot(
+            *means.T, color=colour, marker=marker, markeredgecolor="white", markeredgewidth=0.4, label=label
+        )
 
 
 def _save(figures: Mapping[str, Figure], folder: Path) -> dict[str, Path]:

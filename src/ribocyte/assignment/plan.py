@@ -38,7 +38,8 @@ def plan_jobs(study: Study, questions: Sequence[str]) -> list[Job]:
     What other questions need too is there once. The two cheap networks of question 1 come before the dear ones,
     and searches before what they choose, the slowest first, so that several processes end together.
     """
-    jobs: list[Job] = []
+    many = study.proteins.plan() if "2.3" in questions else []
+    jobs = many[:1]  # what the others of question 2.3 wait for
     if {"2.1", "2.2"} & set(questions):
         kinds = NETWORKS if "2.1" in questions else (study.config.extend,)
         jobs += [_search_job(study, kind) for kind in sorted(kinds, key=_slowness, reverse=True)]
@@ -51,7 +52,7 @@ def plan_jobs(study: Study, questions: Sequence[str]) -> list[Job]:
     if "2.2" in questions:
         jobs += [job for variant in study.variants for job in _attention_jobs(study, variant)]
         jobs.append(_profile_job(study))
-    return jobs
+    return [*jobs, *many[1:]]
 
 
 def read_profile(path: Path) -> AttentionProfile:

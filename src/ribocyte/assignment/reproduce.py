@@ -12,9 +12,10 @@ from typing import Any
 import torch
 
 from ribocyte.assignment.appendix import list_recipes, list_trainings
-from ribocyte.assignment.drawing import draw_attention, draw_cells, draw_networks
+from ribocyte.assignment.drawing import draw_attention, draw_cells, draw_networks, draw_proteins
 from ribocyte.assignment.phrases import join_words, write_device, write_seconds
 from ribocyte.assignment.plan import read_profile
+from ribocyte.assignment.proteins import Found, gather_proteins
 from ribocyte.assignment.questions import (
     CELL_RUNS,
     Answer,
@@ -25,7 +26,9 @@ from ribocyte.assignment.questions import (
     frame_answers,
 )
 from ribocyte.assignment.questions.attention import choose_variants
-from ribocyte.assignment.study import NETWORKS, QUESTIONS, SIMULATED, SIZES, Study, StudyConfig
+from ribocyte.assignment.questions.proteins import answer_measured_proteins
+from ribocyte.assignment.sizes import SIZES
+from ribocyte.assignment.study import NETWORKS, QUESTIONS, SIMULATED, Study, StudyConfig
 from ribocyte.cells import bloodmnist
 from ribocyte.documents.article import Pages
 from ribocyte.documents.document import Document, Section
@@ -52,12 +55,15 @@ class Results:
         Of question 2.1, by kind of network.
     attention : mapping of str to tuple of Run
         Of question 2.2: ``none`` and each variant.
+    proteins : Found or None
+        Of question 2.3, where it could be measured.
     """
 
     cells: Mapping[str, Run]
     searches: Mapping[str, Search]
     tuned: Mapping[str, tuple[Run, ...]]
     attention: Mapping[str, tuple[Run, ...]]
+    proteins: Found | None = None
 
     @property
     def runs(self) -> list[Run]:
@@ -164,6 +170,7 @@ def gather_results(study: Study, questions: Sequence[str]) -> Results:
         {kind: Search(study.search(kind)) for kind in kinds if Search(study.search(kind)).storage.is_file()},
         tuned,
         attention,
+        gather_proteins(study.proteins) if "2.3" in questions and study.proteins.source.how else None,
     )
 
 
@@ -182,8 +189,11 @@ def answer_questions(study: Study, questions: Sequence[str], results: Results) -
         shown = list(choose_variants(variants).values())
         figures = draw_attention(results.attention, shown, profile, drawn / "attention")
         answers.append(answer_attention(results.attention, profile, figures))
-    if "2.3" in questions:
-        answers.append(answer_many_proteins())
+    if results.proteins:
+        figures = draw_proteins(results.proteins, drawn / "proteins")
+        answers.append(answer_measured_proteins(results.proteins, figures))
+    elif "2.3" in questions:
+        answers.append(answer_many_proteins(study.proteins.source.why))
     return answers
 
 
@@ -194,7 +204,7 @@ def _append(study: Study, questions: Sequence[str], results: Results) -> tuple[S
     runs = [run for members in groups.values() for run in members]
     return (
         *([list_trainings(groups)] if groups else []),
-        _describe_making(study, questions, runs, list(results.searches.values())),
+        _describe_making(study, questions, runs, results),
         *([list_recipes(_choose_recipes(results))] if groups else []),
     )
 
@@ -207,10 +217,11 @@ def _choose_recipes(results: Results) -> dict[str, Run]:
 
 
 def _describe_making(
-    study: Study, questions: Sequence[str], runs: Sequence[Run], searches: Sequence[Search]
+    study: Study, questions: Sequence[str], runs: Sequence[Run], results: Results
 ) -> Section:
     seconds = sum(run.scores["cost"]["seconds"] for run in runs)
-    seconds += sum(float(search.trials["seconds"].sum()) for search in searches)
+    seconds += sum(float(search.trials["seconds"].sum()) for search in results.searches.values())
+    seconds += results.proteins.seconds if results.proteins else 0.0
     devices = list(dict.fromkeys(write_device(run.scores["cost"]) for run in runs))
     prints = list(dict.fromkeys(run.scores["fingerprint"][:16] for run in runs))
     said = (
@@ -218,6 +229,9 @@ def _describe_making(
         if runs
         else []
     )
+    if results.proteins:
+        prints.append(results.proteins.study.bench.fingerprint[:16])
+        said.append(f"`{results.proteins.study.path.name}/` holds pages and tables of question 2.3.")
     if prints:
         said.append(f"Fingerprints of the data: {join_words([f'`{one}`' for one in prints], 'and')}.")
     said.append(

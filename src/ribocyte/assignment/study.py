@@ -7,6 +7,8 @@
 ``search/KIND``         the searches of question 2.1; ``runs/rna/KIND-SEED`` what they chose
 ``runs/attention/…``    question 2.2: ``KIND-HEADS-SEED``
 ``profile.json``        what the best of these attends to
+``many/``               question 2.3: a study of `ribocyte.transfer`, where the data allow one
+``compendium/``         a data folder for it, where its measurements are simulated
 ``locks/``              empty; which process is at what
 ======================  ==============================================================================
 """
@@ -15,21 +17,22 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
 from ribocyte import catalog
+from ribocyte.assignment.proteins import ProteinStudy
 from ribocyte.assignment.questions import CELL_RUNS
 from ribocyte.assignment.simulation import simulate_data
-from ribocyte.cells.smear import SmearConfig
+from ribocyte.assignment.sizes import SIZES, Size
 from ribocyte.errors import DataError, RequestError, RunError
 from ribocyte.files import write_text
 from ribocyte.learn.hardware import multiplies_bf16
 from ribocyte.learn.jobs import hold
 from ribocyte.learn.recipe import Recipe, check
-from ribocyte.rna.assay import STAMP, AssayConfig
+from ribocyte.rna.assay import STAMP
 from ribocyte.rna.experiments import resolve_experiments
 from ribocyte.rna.rnacompete import find_table
 from ribocyte.rna.table import PROBE_COLUMNS, read_header
@@ -43,48 +46,6 @@ RBFOX1, A1CF = "RNCMPT00168", "RNCMPT00001"
 SIMULATED = STAMP + "RBFOX1"
 """The experiment of a simulated study."""
 NOTE = "study.json"
-
-
-@dataclass(frozen=True)
-class Size:
-    """How much is trained.
-
-    Parameters
-    ----------
-    cell_epochs : int
-        Of each network of question 1. The assignment: 200.
-    rna_epochs : int
-        Of each network of question 2; 0 takes what its recipe says.
-    trials : int
-        Of each search; the further networks have two thirds of it.
-    seeds : int
-        Trainings of each chosen configuration.
-    smear, assay
-        The data drawn where the study is a simulation.
-    """
-
-    cell_epochs: int
-    rna_epochs: int
-    trials: int
-    seeds: int
-    smear: SmearConfig = field(default_factory=SmearConfig)
-    assay: AssayConfig = field(default_factory=AssayConfig)
-
-    def __post_init__(self) -> None:
-        check(self.cell_epochs >= 1, "study.cell_epochs", self.cell_epochs, "1 or more")
-        check(
-            self.rna_epochs >= 0, "study.rna_epochs", self.rna_epochs, "1 or more, or 0 for the recipes' own"
-        )
-        check(self.trials >= 2, "study.trials", self.trials, "2 or more")
-        check(self.seeds >= 1, "study.seeds", self.seeds, "1 or more")
-
-
-SIZES: Mapping[str, Size] = {
-    "quick": Size(6, 5, 5, 3, SmearConfig(train=768, val=160, test=480), AssayConfig(k=6, copies=24)),
-    "standard": Size(20, 18, 10, 3),
-    "full": Size(200, 0, 60, 5),
-}
-"""``quick`` takes minutes; ``standard`` an evening on two cores; ``full`` is the assignment's own and wants a GPU."""
 
 
 @dataclass(frozen=True)
@@ -180,6 +141,14 @@ class Study:
     def variants(self) -> tuple[str, ...]:
         """The variants of attention that are compared."""
         return tuple(f"{kind}-{heads}" for kind in ("self", "pool") for heads in HEADS)
+
+    @cached_property
+    def proteins(self) -> ProteinStudy:
+        """Question 2.3's part of it."""
+        config = self.config
+        return ProteinStudy(
+            self.path, self.data, config.size.many, config.size.array, config.precision, config.seed
+        )
 
     def cell_recipe(self, name: str) -> Recipe:
         """Give the recipe of a network of question 1; the assignment's, but for the number of epochs."""
@@ -326,6 +295,8 @@ def _check_data(study: Study, questions: Sequence[str], known: Mapping[str, str]
         recipes["cells"] = lambda: study.cell_recipe(CELL_RUNS[0])
     if {"2.1", "2.2"} & set(questions):
         recipes["rna"] = lambda: study.search_recipe(NETWORKS[0])
+    if "2.3" in questions and study.proteins.begun:
+        _ = study.proteins.study  # held to its own data
     prints = dict(known)
     for domain, recipe in recipes.items():
         info = catalog.load_data(recipe(), study.data).info
@@ -340,7 +311,10 @@ def _check_data(study: Study, questions: Sequence[str], known: Mapping[str, str]
 
 
 def _refuse_other(path: Path, found: Mapping[str, Any] | None, wanted: StudyConfig) -> None:
-    """Make sure that the study in the folder, if any, is the one that is wanted; name what differs."""
+    """Make sure that the study in the folder, if any, is the one that is wanted; name what differs.
+
+    What its note does not speak of could not be chosen then, and changes nothing that was made.
+    """
     if found is None:
         return
     if found.get("version") != VERSION:
@@ -352,7 +326,7 @@ def _refuse_other(path: Path, found: Mapping[str, Any] | None, wanted: StudyConf
         differing = [
             f"its {key} is {there.get(key)}, asked for {value}"
             for key, value in asked.items()
-            if key not in open_yet and there.get(key) != value
+            if key in there and key not in open_yet and there[key] != value
         ]
     if differing:
         raise RunError(

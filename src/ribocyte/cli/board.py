@@ -23,6 +23,7 @@ TITLES = {
     "networks": "2.1 chosen networks",
     "cells": "1   blood cells",
     "attention": "2.2 attention",
+    "many": "2.3 many proteins",
     "known": "proteins that trained",
     "cluster": "clusters held out",
     "few-shot": "few measurements",

@@ -65,12 +65,14 @@ def reproduce(
     """Answer the whole assignment, and write the article.
 
     Trains the networks of every question, searches for settings, compares, and ends with report.pdf,
-    report.html and report.md in the study's folder. What is finished is never done again: stop it at any
-    moment, and give the same command to go on.
+    report.html and report.md in the study's folder. Question 2.3 is measured where the data folder holds a compendium
+    of many proteins, or the array's design, motifs and constructs to simulate one; else it is a design. What is
+    finished is never done again: stop it at any moment, and give the same command to go on.
     """
     from ribocyte.assignment.plan import plan_jobs
     from ribocyte.assignment.reproduce import write_reports
-    from ribocyte.assignment.study import QUESTIONS, SIZES, StudyConfig, begin_study
+    from ribocyte.assignment.sizes import SIZES
+    from ribocyte.assignment.study import QUESTIONS, StudyConfig, begin_study
     from ribocyte.learn.jobs import run_jobs
     from ribocyte.learn.recipe import as_table, override, parse
 

@@ -24,6 +24,8 @@ class Answer:
         A sentence or two for the conclusion: what follows from it.
     untold : tuple of Claim
         Those that belong into the abstract and cannot be told; it names all of them together.
+    trainings, seconds : int, float
+        Networks that were trained for it beside the runs of questions 1 and 2, and the time that took.
     """
 
     section: Section
@@ -31,3 +33,5 @@ class Answer:
     claims: tuple[Claim, ...] = ()
     lesson: str = ""
     untold: tuple[Claim, ...] = ()
+    trainings: int = 0
+    seconds: float = 0.0

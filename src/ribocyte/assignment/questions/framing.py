@@ -58,17 +58,23 @@ def frame_answers(
     """
     cells, rna = _once(cells), _once(rna)
     runs = [*cells, *rna]
-    simulated = bool(runs) and all(run.scores["simulated"] for run in runs)
     return Framed(
         _write_title(cells, rna),
         _write_abstract(answers, cells, rna, instead),
         (
-            *([_describe_data(cells, rna, searches, instead)] if runs else []),
+            *([_describe_data(answers, cells, rna, searches, instead)] if runs else []),
             *(answer.section for answer in answers),
             *([_conclude(answers, runs)] if runs else []),
         ),
-        simulated,
+        _all_simulated(answers, runs),
     )
+
+
+def _all_simulated(answers: Sequence[Answer], runs: Sequence[Run]) -> bool:
+    """Say whether nothing was measured: of the runs, or where there are none, of the answers."""
+    if runs:
+        return all(run.scores["simulated"] for run in runs)
+    return any(answer.section.simulated for answer in answers)
 
 
 def _write_title(cells: Sequence[Run], rna: Sequence[Run]) -> str:
@@ -85,7 +91,7 @@ def _write_abstract(answers: Sequence[Answer], cells: Sequence[Run], rna: Sequen
     runs = [*cells, *rna]
     warning = (
         "Everything here was learned from simulated data and says nothing about cells or proteins. "
-        if runs and all(run.scores["simulated"] for run in runs)
+        if _all_simulated(answers, runs)
         else ""
     )
     parts = [answer.headline for answer in answers]
@@ -96,7 +102,11 @@ def _write_abstract(answers: Sequence[Answer], cells: Sequence[Run], rna: Sequen
 
 
 def _describe_data(
-    cells: Sequence[Run], rna: Sequence[Run], searches: Sequence[Search], instead: str
+    answers: Sequence[Answer],
+    cells: Sequence[Run],
+    rna: Sequence[Run],
+    searches: Sequence[Search],
+    instead: str,
 ) -> Section:
     """Say what was learned from, by which protocol, how intervals come about and how much was trained."""
     paragraphs = [_describe_cells(cells[0])] if cells else []
@@ -106,7 +116,7 @@ def _describe_data(
         "what others had published was known by then. Intervals are 95 % bootstraps [@efron1979]; a difference is "
         "drawn on the same test rows for both sides and is called one only where its interval leaves zero out."
     )
-    paragraphs.append(_describe_size(cells, rna, searches))
+    paragraphs.append(_describe_size(answers, cells, rna, searches))
     return Section("Data, protocol and size", tuple(paragraphs))
 
 
@@ -152,7 +162,9 @@ def _name_substitute(run: Run, instead: str) -> str:
     return f"The assignment asks for RBFOX1; {protein} is studied in its place{why}, and nothing here speaks of RBFOX1."
 
 
-def _describe_size(cells: Sequence[Run], rna: Sequence[Run], searches: Sequence[Search]) -> str:
+def _describe_size(
+    answers: Sequence[Answer], cells: Sequence[Run], rna: Sequence[Run], searches: Sequence[Search]
+) -> str:
     """Say how much was trained, in epochs, seeds and time."""
     said = []
     if cells:
@@ -166,17 +178,19 @@ def _describe_size(cells: Sequence[Run], rna: Sequence[Run], searches: Sequence[
     if tried:
         seconds += sum(float(trials["seconds"].sum()) for trials in tried)
         said.append(f"{count_things(sum(trials.height for trials in tried), 'trial')} of settings")
+    if others := sum(answer.trainings for answer in answers):
+        seconds += sum(answer.seconds for answer in answers)
+        said.append(f"{count_things(others, 'network')} of question 2.3")
     return f"Behind these pages are {join_words(said, 'and')}: {write_seconds(seconds)} of training in all."
 
 
 def _conclude(answers: Sequence[Answer], runs: Sequence[Run]) -> Section:
     lessons = " ".join(answer.lesson for answer in answers if answer.lesson)
-    simulated = any(run.scores["simulated"] for run in runs)
-    limits = (
-        "All of it holds for simulated data of this size, and would have to be asked again of measurements."
-        if simulated
-        else "All of it holds for these data, this many epochs and these seeds."
-    )
+    limits = "All of it holds for these data, this many epochs and these seeds."
+    if any(run.scores["simulated"] for run in runs):
+        limits = "All of it holds for simulated data of this size, and would have to be asked again of measurements."
+    elif any(answer.section.simulated for answer in answers):
+        limits = f"{limits} What is said of many proteins holds for a simulation."
     judged = [_judge_expectations(answers)] if any(answer.claims for answer in answers) else []
     return Section("Conclusion", (" ".join(filter(None, (lessons, *judged, limits))),))
 

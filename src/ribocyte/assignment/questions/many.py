@@ -1,4 +1,4 @@
-"""Question 2.3: one model for many proteins, as a design; what is measured and what is not."""
+"""Question 2.3 as a design: one model for many proteins, where there is nothing to measure it on."""
 
 from __future__ import annotations
 
@@ -12,15 +12,21 @@ EXPERIMENTS, CONSTRUCTS = 244, 219
 """RNAcompete experiments of Ray et al. 2013, and the distinct amino-acid sequences among them."""
 
 
-def answer_many_proteins() -> Answer:
-    """Answer question 2.3: a design in our own words, with the literature's figures. Nothing of it is measured here."""
+def answer_many_proteins(why: str = "") -> Answer:
+    """Answer question 2.3: a design in our own words, with the literature's figures. Nothing of it is measured here.
+
+    Parameters
+    ----------
+    why : str
+        Why nothing is, as a clause.
+    """
     figures = {one.network: one.value for one in find_published("rnacompete", "pearson")}
     together, alone = figures[TOGETHER], figures[ALONE]
     section = Section(
         heading="Many proteins (question 2.3)",
         paragraphs=(
             "This part is a design: none of it was trained for this article, and every figure in it is the "
-            "literature's.",
+            f"literature's{f'; {why}' if why else ''}.",
             _describe_data(),
             _describe_architecture(),
             _describe_evaluation(),
