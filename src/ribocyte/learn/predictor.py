@@ -194,7 +194,7 @@ class Predictor:
         compact, owner = self.encoding.encode([])
         return self._tabulate(compact, torch.empty(0, len(self.card["data"]["outputs"])), owner)
 
-    def save(self, path: Path) -> None:
+    def save(self, path: Path | str) -> None:
         """Write weights, card and trust as one safetensors file, atomically."""
         state = dict(self.network.state_dict())
         card = {name: value for name, value in self.card.items() if name != "trust"}
@@ -202,7 +202,7 @@ class Predictor:
             state |= {f"{TRUST}{name}": tensor for name, tensor in self.trust.state().items()}
             card["trust"] = self.trust.facts()
         state = {name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}
-        with atomic_write(path) as stream:
+        with atomic_write(Path(path)) as stream:
             stream.write(save(state, metadata={"ribocyte": json.dumps({"format": FORMAT, **card})}))
 
 
