@@ -14,7 +14,8 @@ import binders
 import untrained
 from command_line import ask, call, refused, succeed
 from ribocyte.catalog import Predictor, build_network, make_encoding, parse_recipe
-from ribocyte.rna.joint.trust import Margins, unseen_trust
+from ribocyte.rna.joint.margins import Margins
+from ribocyte.rna.joint.trust import unseen_trust
 from ribocyte.version import VERSION
 
 ASKED = [binders.RELATIVE, binders.WHOLE, binders.STRANGER]

@@ -19,7 +19,8 @@ from ribocyte.applications.binding import bind_in_chunks, identify
 from ribocyte.errors import DataError, ModelError, RequestError
 from ribocyte.learn.ensemble import Ensemble
 from ribocyte.rna.joint.aiming import aim
-from ribocyte.rna.joint.trust import Margins, unseen_trust
+from ribocyte.rna.joint.margins import Margins
+from ribocyte.rna.joint.trust import unseen_trust
 from ribocyte.rna.proteins.sequences import Protein
 
 MODEL = binders.joint_model()

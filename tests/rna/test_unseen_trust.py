@@ -14,16 +14,9 @@ from ribocyte.learn.ensemble import Ensemble
 from ribocyte.learn.predictor import Predictor
 from ribocyte.learn.splits import Info, Split
 from ribocyte.rna.encoding import RNAEncoding
-from ribocyte.rna.joint.trust import (
-    NO_DOMAIN,
-    Evidence,
-    Margins,
-    UnseenTrust,
-    cross_fit,
-    look_into,
-    rank_correlations,
-    unseen_trust,
-)
+from ribocyte.rna.joint.margins import Evidence, Margins, cross_fit, rank_correlations
+from ribocyte.rna.joint.subjects import NO_DOMAIN, look_into
+from ribocyte.rna.joint.trust import UnseenTrust, unseen_trust
 from ribocyte.rna.proteins.records import describe_protein
 from ribocyte.rna.proteins.sequences import Domain, Protein
 from ribocyte.rna.trust import RNATrust

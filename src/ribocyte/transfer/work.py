@@ -22,7 +22,7 @@ from ribocyte.learn.recipe import Recipe
 from ribocyte.learn.runs import Run
 from ribocyte.rna.joint.aiming import aim
 from ribocyte.rna.joint.baselines import BASELINES, mix_profiles
-from ribocyte.rna.joint.trust import Evidence
+from ribocyte.rna.joint.margins import Evidence
 from ribocyte.transfer.scoring import score_methods
 from ribocyte.transfer.study import Study
 from ribocyte.transfer.training import Report, Stop, load_model, share_of, train

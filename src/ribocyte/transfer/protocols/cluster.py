@@ -15,7 +15,8 @@ from ribocyte.files import write_text
 from ribocyte.learn.jobs import Job
 from ribocyte.learn.recipe import Recipe
 from ribocyte.learn.runs import Run
-from ribocyte.rna.joint.trust import Margins, cross_fit, unseen_trust
+from ribocyte.rna.joint.margins import Margins, cross_fit
+from ribocyte.rna.joint.trust import unseen_trust
 from ribocyte.rna.trust import RNATrust
 from ribocyte.transfer.drawing import draw_coverage, draw_identity, draw_means
 from ribocyte.transfer.kmers import rank_known_kmers, read_known_kmers
