@@ -21,6 +21,7 @@ TINY = Size(
     probes=240,
     test=160,
     epochs=2,
+    batch=64,
     detectors=4,
     hidden=8,
     members=2,

@@ -12,7 +12,7 @@ from ribocyte import catalog
 from ribocyte.learn.jobs import Job
 from ribocyte.learn.recipe import Recipe
 from ribocyte.rna.joint.aiming import aim
-from ribocyte.rna.joint.few_shot import fit_head
+from ribocyte.rna.joint.few_shot import fit_head, read_trunks
 from ribocyte.transfer.drawing import draw_learning
 from ribocyte.transfer.protocols.cluster import fold_job
 from ribocyte.transfer.results import Claim, Drawing, Results, average_methods, differ, say
@@ -125,14 +125,14 @@ def _score_tuned(study: Study, experiment: str) -> pl.DataFrame:
     newcomer = bench.protein(experiment)
     trained = [bench.protein(name) for name in model.info.outputs]
     panel = aim(model, [*dict.fromkeys(trained), newcomer])
-    outputs = panel.outputs(bench.tokens)
+    outputs, trunk = panel.outputs(bench.tokens), read_trunks(panel, bench.tokens)
     predictions: dict[str, Any] = {TOWERS: outputs[:, -1:].numpy()}
     for shots in study.size.shots:
         recipe = _recipe(study, "shots", experiment, shots)
         train = catalog.load_data(recipe, study.data).train
         said = panel.outputs(train.inputs)
-        head = fit_head(said[:, :-1], said[:, -1], train.targets[:, 0])
-        predictions[_tuned(shots)] = head.apply(outputs[:, :-1], outputs[:, -1])[:, None].numpy()
+        head = fit_head(said[:, :-1], said[:, -1], train.targets[:, 0], read_trunks(panel, train.inputs))
+        predictions[_tuned(shots)] = head.apply(outputs[:, :-1], outputs[:, -1], trunk)[:, None].numpy()
     return _scored(study, experiment, predictions)
 
 
@@ -156,8 +156,8 @@ def _design(study: Study, newcomers: list[str]) -> tuple[str, ...]:
     return (
         f"{len(newcomers)} proteins, each of another cluster, of a fold that the joint network was trained without. Of "
         f"each, {shots} probes of Set A were taken as measured: drawn by the seed, scaled by these alone. The joint "
-        "network's trunk stays as it is; what is fitted is how much the protein's own prediction and those for the "
-        "known proteins count, by ridge regression with penalty and prior chosen by leave-one-out.",
+        "network's trunk stays as it is; what is fitted is how much its features, the protein's own prediction and "
+        "those for the known proteins count, by ridge regression with penalty and prior chosen by leave-one-out.",
         f"Beside it, networks of one protein trained on the same probes for {size.single_epochs} epochs; to choose "
         "their epoch they were given a fifth as many probes more, 64 at least, which the joint network was not. All "
         f"are scored on {len(study.bench.tokens):,} probes of Set B.",

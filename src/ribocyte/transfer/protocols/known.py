@@ -22,6 +22,7 @@ from ribocyte.transfer.results import (
     say,
 )
 from ribocyte.transfer.scoring import score_methods
+from ribocyte.transfer.study import FEW as FEW_PROBES
 from ribocyte.transfer.study import SINGLE, TENTH, Study
 from ribocyte.transfer.training import load_model
 from ribocyte.transfer.work import describe_experiments, read_scores, scoring_job, training_job
@@ -149,13 +150,18 @@ def _recipe(study: Study, name: str, kind: str, experiments: tuple[str, ...], fe
         probes = study.size.probes or study.bench.training_probes
         size = max(200, probes // TENTH) if few else study.size.probes
         epochs = study.size.single_epochs if experiments else study.size.epochs
-        settings = SINGLE if experiments else {"batch_size": 128} if few else {}
+        settings = {**(SINGLE if experiments else {}), **(_of_few(bool(experiments)) if few else {})}
         data = study.data_config(experiments, probes=size)
         return study.recipe(
             name.rpartition("/")[2], kind, data, epochs=epochs * (3 if few else 1), settings=settings
         )
 
     return make
+
+
+def _of_few(single: bool) -> dict[str, Any]:
+    """Give the settings for a tenth of the probes: smaller batches, or there were too few steps."""
+    return {"batch_size": FEW_PROBES["batch_size"] // 2} if single else dict(FEW_PROBES)
 
 
 def _score(study: Study) -> pl.DataFrame:
