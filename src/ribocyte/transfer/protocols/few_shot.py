@@ -68,7 +68,7 @@ def conclude(study: Study) -> Results:
     differences = tuple(differ(table, *pair) for pair in pairs)
     gain = differences[0].mean
     claim = Claim(
-        f"tuned on {few:,} probes it beats a network trained alone on {many:,}",
+        f"tuned on {few:,} probes it does better, on average, than a network trained alone on {many:,}",
         gain.value > 0,
         f"Spearman {say(means[_tuned(few)]['spearman'])} against {say(means[_alone(many)]['spearman'])}; "
         f"difference {say(gain, '+')}, {gain.verdict}",

@@ -39,15 +39,14 @@ def joint_methods(study: Study) -> dict[str, str]:
 
 
 def choose_singles(study: Study) -> list[str]:
-    """Draw the experiments that have a network of their own, one a cluster before a second of any."""
+    """Draw the experiments that have a network of their own: proteins at random, so that their mean is that of all.
+
+    One experiment a protein. To draw one protein a cluster would ask mostly about those without relatives.
+    """
     bench, random = study.bench, np.random.default_rng([study.config.seed, 3])
     order = random.permutation(len(bench.experiments))
-    clusters = bench.clusters[bench.owner[order]]
-    place = np.zeros(len(order), dtype=np.int64)
-    seen: dict[int, int] = {}
-    for at, cluster in enumerate(clusters.tolist()):
-        place[at] = seen[cluster] = seen.get(cluster, -1) + 1
-    chosen = order[np.argsort(place, kind="stable")][: study.size.singles or None]
+    _, first = np.unique(bench.owner[order], return_index=True)
+    chosen = order[np.sort(first)][: study.size.singles or None]
     return [bench.experiments[number] for number in sorted(chosen.tolist())]
 
 
@@ -213,7 +212,7 @@ def _design(study: Study, singles: list[str]) -> tuple[str, ...]:
     return (
         f"Joint networks learned all {len(study.bench.experiments)} experiments on {_say_probes(study, '')} of Set A "
         f"for {size.epochs} epochs, and on {_say_probes(study, FEW)} for three times as many. {len(singles)} "
-        f"experiments, drawn with one a cluster before a second of any, also have networks of their own: the shared "
+        f"experiments, of proteins drawn at random, also have networks of their own: the shared "
         f"trunk's, with one output, on the same probes, for {size.single_epochs} epochs (and three times as many). "
         "Each keeps its best epoch by validation. All are scored on the same "
         f"{len(study.bench.tokens):,} probes of Set B.",
