@@ -21,23 +21,8 @@ if TYPE_CHECKING:
 
 def predict(
     model: options.Model,
-    inputs: Annotated[
-        list[str],
-        typer.Argument(
-            metavar="INPUT…",
-            help="RNA: sequences, or files of them (FASTA, TSV, CSV, Parquet, plain lines; gzipped or not), "
-            "- for standard input. Cells: image files, and folders of them.",
-            show_default=False,
-        ),
-    ],
-    out: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE",
-            help="Write here, whole or not at all; .tsv, .json or .parquet. A file that is there is replaced.",
-            show_default="standard output",
-        ),
-    ] = None,
+    inputs: options.Inputs,
+    out: options.Table = None,
     wanted: Annotated[
         Format | None, typer.Option("--format", help="How.", show_default="by --out, else tsv")
     ] = None,

@@ -63,14 +63,7 @@ def bind(
             help="The first protein with the first RNA, and so on; else every protein with every RNA.",
         ),
     ] = False,
-    out: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE",
-            help="Write here, whole or not at all; .tsv, .json or .parquet. A file that is there is replaced.",
-            show_default="standard output",
-        ),
-    ] = None,
+    out: options.Table = None,
     wanted: Annotated[
         Format | None, typer.Option("--format", help="How.", show_default="by --out, else tsv")
     ] = None,
@@ -118,9 +111,7 @@ def bind(
 def specificity(
     model: options.Model,
     protein: ProteinFile,
-    out: Annotated[
-        Path, typer.Option("--out", "-o", metavar="DIR", help="A new or empty folder.", show_default=False)
-    ],
+    out: options.NewFolder,
     known: Annotated[
         Path | None,
         typer.Option(

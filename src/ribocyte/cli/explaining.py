@@ -32,18 +32,8 @@ class Method(StrEnum):
 
 def explain(
     model: options.Model,
-    inputs: Annotated[
-        list[str],
-        typer.Argument(
-            metavar="INPUT…",
-            help="RNA: sequences, or files of them (FASTA, TSV, CSV, Parquet, plain lines; gzipped or not), "
-            "- for standard input. Cells: image files, and folders of them.",
-            show_default=False,
-        ),
-    ],
-    out: Annotated[
-        Path, typer.Option("--out", "-o", metavar="DIR", help="A new or empty folder.", show_default=False)
-    ],
+    inputs: options.Inputs,
+    out: options.NewFolder,
     method: Annotated[
         Method | None,
         typer.Option(help="How.", show_default="RNA: mutagenesis; cells: grad-cam"),

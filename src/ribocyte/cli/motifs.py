@@ -23,9 +23,7 @@ class Contexts(StrEnum):
 
 def motifs(
     model: options.Model,
-    out: Annotated[
-        Path, typer.Option("--out", "-o", metavar="DIR", help="A new or empty folder.", show_default=False)
-    ],
+    out: options.NewFolder,
     data: options.Data = None,
     sequences: Annotated[
         Path | None,
