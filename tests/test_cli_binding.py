@@ -6,14 +6,17 @@ import io
 import json
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
-from torch import float64, linspace, tensor
+from torch import float64, linspace, tensor, zeros
 
 import binders
 import untrained
 from command_line import ask, call, refused, succeed
-from ribocyte.catalog import Predictor, build_network, make_encoding, parse_recipe
+from ribocyte.catalog import Predictor, build_network, calibrate_trust, make_encoding, parse_recipe
+from ribocyte.errors import RequestError
+from ribocyte.learn.splits import Split
 from ribocyte.rna.joint.margins import Margins
 from ribocyte.rna.joint.trust import unseen_trust
 from ribocyte.version import VERSION
@@ -214,3 +217,11 @@ def test_json_is_one_array_of_rows(folder: Path) -> None:
     rows = json.loads(succeed(*asked(folder), "--json"))
     assert len(rows) == 15
     assert rows[0]["nearest_gene"] == "FOX1"
+
+
+def test_trust_in_unseen_proteins_is_never_replaced_by_one_in_known_ones(folder: Path) -> None:
+    model = Predictor.load(folder / "joint.safetensors")
+    rnas, _ = model.encoding.encode(binders.draw_rna(20))
+    names = np.array([f"r{number}" for number in range(len(rnas))])
+    with pytest.raises(RequestError, match="ribocyte transfer cluster"):
+        calibrate_trust(model, Split(rnas, zeros(len(rnas), len(model.info.outputs)), names))

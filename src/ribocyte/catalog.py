@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from ribocyte.cells import augmentation, bloodmnist, images
 from ribocyte.cells import networks as cell_networks
 from ribocyte.cells.trust import CellTrust
-from ribocyte.errors import ModelError, RecipeError, suggest
+from ribocyte.errors import ModelError, RecipeError, RequestError, suggest
 from ribocyte.learn import predictor
 from ribocyte.learn.batches import Augment, mix
 from ribocyte.learn.ensemble import Ensemble
@@ -358,7 +358,18 @@ def make_encoding(recipe: Recipe, info: Info) -> Encoding:
 
 
 def calibrate_trust(model: Predictor, split: Split) -> Trust:
-    """Learn how far to trust a model's predictions, on a split that it was not fitted to: the validation split."""
+    """Learn how far to trust a model's predictions, on a split that it was not fitted to: the validation split.
+
+    Raises
+    ------
+    RequestError
+        If the model has a trust in proteins that nobody measured: a split of known ones cannot replace that.
+    """
+    if isinstance(model.trust, UnseenTrust):
+        raise RequestError(
+            "model: its trust was learned of proteins held out, which no split of its own data has",
+            mend="make it anew with: ribocyte transfer cluster",
+        )
     return TRUST[model.domain].calibrate(model, split)
 
 
