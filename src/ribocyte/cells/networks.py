@@ -8,6 +8,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from ribocyte.learn.layout import channels_last
+from ribocyte.learn.quick import Dropout
 from ribocyte.learn.recipe import check
 
 Images = Float[Tensor, "batch 3 height width"]
@@ -100,7 +101,7 @@ class CellResidual(nn.Module):
                 before = width
         layers += [nn.BatchNorm2d(before), nn.ReLU()]
         self.features = channels_last(nn.Sequential(*layers))
-        self.classify = nn.Sequential(nn.Dropout(config.dropout), nn.Linear(before, classes))
+        self.classify = nn.Sequential(Dropout(config.dropout), nn.Linear(before, classes))
 
     def forward(self, images: Images) -> Classes:
         """Give logits."""

@@ -217,10 +217,11 @@ class _Loop:
         everyone, rows = rows, rows[rank::world]
         for group in self.optimizer.param_groups:
             group["lr"] = rate(self.training, step, steps * self.training.epochs)
-        inputs = self.encoding.expand(self.train.inputs[rows])
+        # Whole rows: indexing would pick a picture byte by byte.
+        inputs = self.encoding.expand(self.train.inputs.index_select(0, rows))
         if self.augment:
             inputs = self.augment(inputs, default_generator(self.device))
-        targets = self.train.targets[rows]
+        targets = self.train.targets.index_select(0, rows)
         outputs = self.model(inputs).float()
         # Members share no weights: the gradient of the sum is for each that of its own loss.
         total = torch.stack([self.objective.total_loss(each, targets) for each in outputs]).sum()

@@ -11,6 +11,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 from ribocyte.learn.layout import channels_last
+from ribocyte.learn.quick import Dropout, is_quick, strongest, turn
 
 RNA = Float[Tensor, "batch 4 length"]
 Maps = Float[Tensor, "batch channels 1 length"]
@@ -31,11 +32,11 @@ def convolution(inputs: int, outputs: int, width: int, *, dilation: int = 1, bia
 def regressor(inputs: int, hidden: int, dropout: float, experiments: int) -> nn.Sequential:
     """Weigh pooled features: one hidden layer, then one affinity an experiment."""
     return nn.Sequential(
-        nn.Dropout(dropout),
+        Dropout(dropout),
         nn.Linear(inputs, hidden, bias=False),
         nn.BatchNorm1d(hidden),
         nn.ReLU(),
-        nn.Dropout(dropout),
+        Dropout(dropout),
         nn.Linear(hidden, experiments),
     )
 
@@ -63,6 +64,8 @@ class Maximum(nn.Module):
 
     def forward(self, maps: Maps) -> Features:
         """Take it over all positions; see `without_padding` for those to be left out."""
+        if is_quick(maps):
+            return strongest(maps)
         return nn.functional.max_pool2d(maps, (1, maps.shape[-1])).flatten(1)
 
 
@@ -90,5 +93,7 @@ def reversal(there: Mask) -> Int64[Tensor, "batch length"]:
 
 
 def reorder(steps: Steps, order: Int64[Tensor, "batch length"]) -> Steps:
-    """Put the positions of each RNA into another order."""
+    """Put the positions of each RNA into the order that `reversal` gives."""
+    if is_quick(steps):
+        return turn(steps, order)
     return steps.gather(1, order.unsqueeze(-1).expand_as(steps))

@@ -12,6 +12,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from ribocyte.learn.quick import MapDropout
 from ribocyte.learn.recipe import check
 from ribocyte.rna.attention import (
     Attention,
@@ -298,7 +299,7 @@ class Residual(nn.Module):
         self.detect = convolution(4, config.channels, config.width, bias=False)
         self.normalise = nn.BatchNorm2d(config.channels)
         self.rectify = nn.ReLU()
-        self.drop = nn.Dropout2d(config.noise)
+        self.drop = MapDropout(config.noise)
         self.blocks = nn.ModuleList(
             _DilatedBlock(config.channels, config.dilations, config.noise) for _ in range(config.blocks)
         )
@@ -322,7 +323,7 @@ class _DilatedBlock(nn.Module):
 
     def __init__(self, channels: int, dilations: tuple[int, ...], noise: float) -> None:
         super().__init__()
-        self.drop = nn.Dropout2d(noise)
+        self.drop = MapDropout(noise)
         self.convolve = nn.ModuleList(
             convolution(channels, channels, 3, dilation=d, bias=False) for d in dilations
         )

@@ -8,6 +8,7 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
+from ribocyte.learn.quick import MapDropout
 from ribocyte.learn.recipe import check
 from ribocyte.rna.attention import SelfAttention, Share, check_heads
 from ribocyte.rna.layers import (
@@ -84,7 +85,7 @@ class Transformer(nn.Module):
         self.detect = convolution(4, config.width, config.stem, bias=False)
         self.normalise = nn.BatchNorm2d(config.width)
         self.rectify = nn.ReLU()
-        self.drop = nn.Dropout2d(config.noise)
+        self.drop = MapDropout(config.noise)
         self.blocks = nn.ModuleList(EncoderBlock(config) for _ in range(config.layers))
         self.finish = nn.LayerNorm(config.width)
         self.bins, self.maximum = config.bins, Maximum()

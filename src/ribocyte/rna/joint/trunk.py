@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from ribocyte.learn.quick import Dropout
 from ribocyte.learn.recipe import check
 from ribocyte.rna.layers import RNA, Features, Maximum, binned, convolution, present
 
@@ -57,11 +58,11 @@ class Trunk(nn.Module):
         self.rectify = nn.ReLU()
         self.bins, self.maximum = config.bins, Maximum()
         self.combine = nn.Sequential(
-            nn.Dropout(config.dropout),
+            Dropout(config.dropout),
             nn.Linear((1 + config.bins) * maps, config.hidden, bias=False),
             nn.BatchNorm1d(config.hidden),
             nn.ReLU(),
-            nn.Dropout(config.dropout),
+            Dropout(config.dropout),
         )
 
     def forward(self, rna: RNA) -> Features:
