@@ -254,6 +254,27 @@ def test_a_run_stopped_in_mid_epoch_ends_in_the_same_bits(
     same_run(whole, pipeline.train(recipe, tmp_path / "run", data=root, resume=True))
 
 
+@pytest.mark.parametrize(
+    "model",
+    [
+        {"kind": "rna-cnn", "detectors": 16, "hidden": 8, "width": 7, "dropout": 0.3},
+        {"kind": "rna-bilstm", "detectors": 8, "state": 8, "hidden": 8, "width": 7, "dropout": 0.3},
+        {"kind": "rna-residual", "channels": 8, "hidden": 8, "width": 7, "noise": 0.2, "dropout": 0.3},
+    ],
+    ids=lambda model: str(model["kind"]),
+)
+def test_a_run_in_mixed_precision_stopped_ends_in_the_same_bits(
+    model: dict[str, Any], root: Path, tmp_path: Path
+) -> None:
+    # bf16 is slow where the hardware lacks it, but works everywhere, and turns on what is only quick there.
+    tables = {**RNA, "model": model, "training": {**RNA["training"], "epochs": 2, "precision": "bf16"}}
+    recipe = catalog.parse_recipe(tables, "mixed")
+    whole = pipeline.train(recipe, tmp_path / "whole", data=root)
+    with pytest.raises(InterruptedRunError):
+        pipeline.train(recipe, tmp_path / "run", data=root, stop=stop_after(3))
+    same_run(whole, pipeline.train(recipe, tmp_path / "run", data=root, resume=True))
+
+
 @pytest.mark.parametrize("killed", ["before it was calibrated", "before the scores were written"])
 def test_a_run_killed_at_its_very_end_ends_in_the_same_bits(
     killed: str, finished: Run, root: Path, tmp_path: Path

@@ -200,8 +200,9 @@ class _Loop:
         self.memory.reset()
         self.model.train()
         start, examples = time.perf_counter(), sum(map(len, batches[: self.step]))
-        for rows in batches[self.step :]:
-            self._take_step(rows.to(self.device), self.epoch * len(batches) + self.step, len(batches))
+        order = torch.cat(batches).to(self.device)  # once: a GPU would wait for every small copy
+        for rows in order.split(training.batch_size)[self.step :]:
+            self._take_step(rows, self.epoch * len(batches) + self.step, len(batches))
             self.step += 1
             examples += len(rows)
             report(Progress(self.epoch + 1, training.epochs, self.step, len(batches), examples))
