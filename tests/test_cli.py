@@ -196,6 +196,14 @@ def test_training_ends_with_what_to_do_next(world: World) -> None:
     assert succeed(*shlex.split(command[1])).startswith("name\t")
 
 
+@pytest.mark.parametrize("how", [("--precision", "bf16"), ("--set", 'training.precision="bf16"')])
+def test_precision_is_named_in_one_way_or_the_other(
+    world: World, tmp_path: Path, how: tuple[str, str]
+) -> None:
+    succeed("train", world.root / "rna.toml", "--out", tmp_path / "run", "--data", world.data, *how)
+    assert 'precision = "bf16"' in (tmp_path / "run" / "recipe.toml").read_text()
+
+
 def test_default_folder_is_named_by_the_recipe(
     world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

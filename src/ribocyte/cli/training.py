@@ -47,6 +47,14 @@ def train(
             show_default="as the recipe says",
         ),
     ] = None,
+    precision: Annotated[
+        str | None,
+        typer.Option(
+            help="auto, 32 or bf16; 32 is float32 by PyTorch's own formulations throughout; the same as "
+            "--set training.precision=….",
+            show_default="as the recipe says",
+        ),
+    ] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with the run in the folder; begin it if there is none.")
     ] = False,
@@ -66,9 +74,9 @@ def train(
     from ribocyte import catalog, pipeline
     from ribocyte.learn.runs import Run
 
-    ensemble = [f"training.members={members}"] if members is not None else []
-    shared = [f"training.processes={devices}"] if devices is not None else []
-    wanted = catalog.read_recipe(recipe, [*(settings or []), *ensemble, *shared])
+    named = {"members": members, "processes": devices, "precision": precision and f'"{precision}"'}
+    chosen = [f"training.{name}={value}" for name, value in named.items() if value is not None]
+    wanted = catalog.read_recipe(recipe, [*(settings or []), *chosen])
     folder = out or Path("runs") / wanted.name
     before = resume and Run(folder).finished
     _use_threads(threads)

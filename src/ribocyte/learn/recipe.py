@@ -52,7 +52,8 @@ class Training:
         chosen by it.
     precision : {"auto", "32", "bf16"}
         ``auto`` times a few steps of the network itself in both and takes bf16 where it is faster by a tenth;
-        the run's recipe records the choice. Name one where two runs must agree bit for bit.
+        the run's recipe records the choice. Name one where two runs must agree bit for bit. ``32`` is float32 by
+        PyTorch's own formulations throughout; with bf16 come the quicker ones of `ribocyte.learn.quick`.
         Several processes do not measure: they take bf16 on a GPU and 32 on a CPU.
     device : {"auto", "cpu", "cuda"}
         ``auto`` takes a GPU where there is one.

@@ -66,9 +66,9 @@ def plan(study: Study) -> list[Job]:
     jobs += [_scores(study, name) for name in (*folds, RELATIVES)]
     needs = (*(f"{name}-scores" for name in (*folds, RELATIVES)), ALL)
     jobs.append(Job("cluster/trust", (study.model / TRUST).is_file, _trust_work(study), needs))
-    if read_known_kmers(study.data) is not None:
+    fold = _fold_of_known_kmers(study)
+    if fold is not None:
         name = "cluster/kmers"
-        fold = _fold_of_known_kmers(study)
         jobs.append(
             scoring_job(study, name, (f"cluster/fold-{fold}",), partial(rank_known_kmers, study, fold))
         )
@@ -232,20 +232,21 @@ def _say_trust(trust: Mapping[str, Any]) -> str:
     )
 
 
-def _fold_of_known_kmers(study: Study) -> int:
-    found = read_known_kmers(study.data)
-    assert found is not None
-    bench = study.bench
-    for name in bench.experiments:
-        if name.removeprefix("SIM_") == found.experiment:
+def _fold_of_known_kmers(study: Study) -> int | None:
+    """Say which fold holds out the protein of the measured 7-mers; None where there are none of a protein here."""
+    known, bench = read_known_kmers(study.data), study.bench
+    for name in bench.experiments if known else ():
+        if known and name.removeprefix("SIM_") == known.experiment:
             return int(bench.folds[bench.proteins.index(bench.protein(name))])
-    return 0
+    return None
 
 
 def _conclude_kmers(study: Study, more: dict[str, Any]) -> list[str]:
     """Say how well measured 7-mer Z-scores are predicted, where there are any."""
     if not study.scores("cluster/kmers").is_file():
-        return ["No measured 7-mer Z-scores were found beside the data, so that none were compared."]
+        return [
+            "No measured 7-mer Z-scores of these proteins were found beside the data: none were compared."
+        ]
     table = pl.read_parquet(study.scores("cluster/kmers"))
     more["kmers"] = table.to_dicts()
     experiment, gene = table["experiment"][0], table["gene"][0]
