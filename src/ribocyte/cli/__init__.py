@@ -12,6 +12,7 @@ import typer
 
 from ribocyte.cli import (
     applying,
+    benchmarking,
     binding,
     calibrating,
     cells,
@@ -43,6 +44,7 @@ data_app = typer.Typer(
 )
 app.add_typer(data_app, name="data")
 app.add_typer(binding.proteins_app, name="proteins")
+app.add_typer(benchmarking.bench_app, name="bench")
 
 for group, commands in (
     (data_app, (data.status, data.fetch, data.check, data.build, data.simulate)),
