@@ -16,7 +16,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import spearmanr
 from torch import Tensor
 
 from ribocyte.learn.recipe import check
@@ -122,6 +121,8 @@ def ceiling(expected: Column, intensities: Column) -> dict[str, float]:
         ``spearman``; ``pearson`` between the logarithm and targets as both protocols make them;
         ``pearson_clipped`` between the values themselves, clipped at the 99.95th percentile.
     """
+    from scipy.stats import spearmanr
+
     targets = Scale.measure(intensities).apply(intensities)
     return {
         "spearman": float(spearmanr(expected, intensities).statistic),
