@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 
 from ribocyte.errors import RequestError, suggest
 from ribocyte.files import new_folder, write_text
-from ribocyte.learn.hardware import keep_freed_memory
 from ribocyte.learn.predictor import Predictor
 from ribocyte.rna.encoding import RNAEncoding
 from ribocyte.rna.scan.null import Null, sample_null
@@ -156,8 +155,7 @@ def scan(
     """Scan, and write a folder: ``sites.bed``, ``sites.tsv``, tracks of each strand, ``summary.json``.
 
     Memory does not grow with the length of the sequences. The null distribution comes first, from a sample of the
-    RNA, so that each site is called, and its track written, as the scan reaches it. On a CPU, the process keeps
-    memory that it has freed; see `ribocyte.learn.hardware.keep_freed_memory`.
+    RNA, so that each site is called, and its track written, as the scan reaches it.
 
     Parameters
     ----------
@@ -180,8 +178,6 @@ def scan(
         For files that are not what they should be, or nothing to scan in them.
     """
     settings = settings or ScanSettings()
-    if model.device.type == "cpu":
-        keep_freed_memory()  # a small CNN is four times as fast
     encoding = model.encoding
     if not isinstance(encoding, RNAEncoding):
         raise RequestError("model: reads images of cells", expected="a model that reads RNA")

@@ -11,7 +11,6 @@ from typing import IO, Any
 
 from ribocyte.errors import DataError, RequestError
 from ribocyte.files import atomic_write
-from ribocyte.learn.hardware import keep_freed_memory
 from ribocyte.learn.predictor import Predictor
 from ribocyte.rna.encoding import RNAEncoding
 from ribocyte.rna.genes import TranscriptIndex, read_gtf
@@ -180,8 +179,7 @@ def annotate_variants(
     """Score the variants of a file, and write them with what was found.
 
     Rows keep their order, and every field that is not ours its letters. Rows that are not scored are kept, and say
-    why. Memory does not grow with the number of rows. On a CPU, the process keeps memory that it has freed; see
-    `ribocyte.learn.hardware.keep_freed_memory`.
+    why. Memory does not grow with the number of rows.
 
     Parameters
     ----------
@@ -206,8 +204,6 @@ def annotate_variants(
         If a file cannot be written.
     """
     settings = settings or VariantSettings()
-    if model.device.type == "cpu":
-        keep_freed_memory()  # a small CNN is four times as fast
     if not isinstance(model.encoding, RNAEncoding):
         raise RequestError("model: reads images of cells", expected="a model that reads RNA")
     if model.encoding.length < 2:

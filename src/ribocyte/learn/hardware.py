@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import copy
-import ctypes
 import os
 from collections.abc import Iterator
 from dataclasses import replace
@@ -16,12 +15,11 @@ from torch import Tensor, nn
 
 from ribocyte.errors import RecipeError
 from ribocyte.learn.measure import fastest_seconds
+from ribocyte.learn.memory import keep_freed_memory
 from ribocyte.learn.objectives import Objective
 from ribocyte.learn.predictor import Encoding
 from ribocyte.learn.recipe import Training
 from ribocyte.learn.splits import Splits
-
-_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # of mallopt, from glibc's malloc.h
 
 
 def make_fabric(training: Training) -> Fabric:
@@ -75,34 +73,6 @@ def leave_processes() -> None:
     """Take leave of the other processes, where there are any."""
     if torch.distributed.is_available() and torch.distributed.is_initialized():
         torch.distributed.destroy_process_group()
-
-
-def keep_freed_memory() -> None:
-    """Have the C library keep freed memory for the next step instead of giving it back to the kernel.
-
-    Every step frees and takes the same large blocks. glibc maps those afresh each time, and the kernel clears
-    every page of them at first touch: half of the time of a network with 25.7 M weights. Concerns the whole
-    process, to its end; does nothing where the C library is another.
-    """
-    largest = 2**31 - 1
-    try:
-        library = ctypes.CDLL(None)
-        library.mallopt(_MMAP_THRESHOLD, 2**30)
-        library.mallopt(_TRIM_THRESHOLD, largest)
-    except (AttributeError, OSError):
-        return
-
-
-def give_back_memory() -> None:
-    """Give the kernel back what the process has freed but kept, so that its memory is what it uses.
-
-    Otherwise a training that follows a larger one in the same process counts the larger one's memory as its
-    own. Does nothing where the C library is not glibc.
-    """
-    try:
-        ctypes.CDLL(None).malloc_trim(0)
-    except (AttributeError, OSError):
-        return
 
 
 def _precision(training: Training) -> Precision:

@@ -18,11 +18,14 @@ from torch import Tensor, nn
 from ribocyte.errors import ModelError, RequestError
 from ribocyte.files import atomic_write
 from ribocyte.learn.ensemble import Ensemble
+from ribocyte.learn.memory import keep_freed_memory
 from ribocyte.learn.splits import Info, Split
 
 FORMAT = "ribocyte-model/1"
 TRUST = "trust."
 """What the names of the tensors begin with, in a model file, that say how far to trust the model."""
+BATCHES = {"cpu": 256, "cuda": 4096}
+"""Inputs at a time: what lies between a small network's layers stays in a CPU's cache, and fills a GPU."""
 LARGEST_HEADER = 100_000_000
 """Bytes; what the safetensors format allows."""
 
@@ -116,15 +119,18 @@ class Predictor:
         return Info.from_json(self.card["data"])
 
     @torch.inference_mode()
-    def outputs(self, compact: Tensor, batch_size: int = 1024) -> Tensor:
+    def outputs(self, compact: Tensor, batch_size: int | None = None) -> Tensor:
         """Run the network over compact inputs.
+
+        On a CPU the process keeps memory that it has freed; see `ribocyte.learn.memory.keep_freed_memory`.
 
         Parameters
         ----------
         compact : Tensor, uint8, shape (N, ...)
             As a `Split` holds them.
-        batch_size : int
-            Inputs at a time; the result does not depend on it beyond rounding.
+        batch_size : int, optional
+            Inputs at a time; what suits the device where not given. The result does not depend on it beyond
+            rounding.
 
         Returns
         -------
@@ -133,7 +139,7 @@ class Predictor:
         return torch.cat(self._run(self.network, compact, batch_size))
 
     @torch.inference_mode()
-    def member_outputs(self, compact: Tensor, batch_size: int = 1024) -> Tensor:
+    def member_outputs(self, compact: Tensor, batch_size: int | None = None) -> Tensor:
         """Run every member of an ensemble over compact inputs; a single network is an ensemble of one.
 
         Returns
@@ -145,8 +151,13 @@ class Predictor:
             return self.outputs(compact, batch_size)[None]
         return torch.cat(self._run(self.network.member_outputs, compact, batch_size), dim=1)
 
-    def _run(self, forward: Callable[[Tensor], Tensor], compact: Tensor, batch_size: int) -> list[Tensor]:
+    def _run(
+        self, forward: Callable[[Tensor], Tensor], compact: Tensor, batch_size: int | None
+    ) -> list[Tensor]:
         """Run a forward pass of the network over batches, in evaluation mode; its mode is put back."""
+        if self.device.type == "cpu":
+            keep_freed_memory()
+        batch_size = batch_size or BATCHES.get(self.device.type, 1024)
         was_training = self.network.training
         self.network.eval()
         try:

@@ -18,7 +18,6 @@ from ribocyte.learn.batches import Augment, batch_rows, mix, to_device
 from ribocyte.learn.ensemble import Together, members_of
 from ribocyte.learn.hardware import (
     default_generator,
-    give_back_memory,
     make_fabric,
     own_randomness,
     random_state,
@@ -26,6 +25,7 @@ from ribocyte.learn.hardware import (
     settle_precision,
 )
 from ribocyte.learn.measure import PeakMemory
+from ribocyte.learn.memory import give_back_memory
 from ribocyte.learn.objectives import Objective, better
 from ribocyte.learn.optimisation import clip_gradients, make_optimizer, move_average, rate
 from ribocyte.learn.predictor import Encoding, Predictor
@@ -201,7 +201,7 @@ class _Loop:
         self.model.train()
         start, examples = time.perf_counter(), sum(map(len, batches[: self.step]))
         order = torch.cat(batches).to(self.device)  # once: a GPU would wait for every small copy
-        for rows in order.split(training.batch_size)[self.step :]:
+        for rows in torch.split(order, training.batch_size)[self.step :]:
             self._take_step(rows, self.epoch * len(batches) + self.step, len(batches))
             self.step += 1
             examples += len(rows)
@@ -278,7 +278,7 @@ class _Loop:
         report(Progress(self.epoch, self.training.epochs, 0, 0, examples, row))
 
     @torch.inference_mode()
-    def _outputs(self, split: Split, batch_size: int = 1024) -> Tensor:
+    def _outputs(self, split: Split, batch_size: int = 512) -> Tensor:
         """Run a split through the network as it is now, in the precision of the training."""
         network = self.scored.eval()
         with self.fabric.autocast():

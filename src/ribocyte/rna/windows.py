@@ -9,12 +9,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ribocyte.learn.predictor import Predictor
+from ribocyte.learn.predictor import BATCHES, Predictor
 
 Scores = NDArray[np.float32]
-
-CPU_BATCH, GPU_BATCH = 256, 4096
-"""Windows that go through the network at a time: what 256 need stays near a CPU's cache."""
 
 
 class WindowScorer:
@@ -33,7 +30,7 @@ class WindowScorer:
 
     def __init__(self, model: Predictor, output: int = 0, *, bf16: bool = False) -> None:
         self.model, self.output, self.bf16 = model, output, bf16
-        self.batch = CPU_BATCH if model.device.type == "cpu" else GPU_BATCH
+        self.batch = BATCHES.get(model.device.type, 1024)
 
     def __call__(self, windows: Tensor) -> Scores:
         """Score windows (N, L) uint8; gives (N,) float32.
