@@ -14,18 +14,18 @@ from protein_data import TINY, write_sources
 from ribocyte.assignment.plan import plan_jobs
 from ribocyte.assignment.proteins import Found, find_source, gather_proteins
 from ribocyte.assignment.questions import frame_answers
-from ribocyte.assignment.questions.proteins import JOINT, SHARED, SINGLE, answer_measured_proteins
+from ribocyte.assignment.questions.proteins import JOINT, answer_measured_proteins
 from ribocyte.assignment.reproduce import write_reports
 from ribocyte.assignment.sizes import Size
 from ribocyte.assignment.study import Study, StudyConfig, begin_study
 from ribocyte.errors import InterruptedRunError, RunError
 from ribocyte.learn.jobs import run_jobs
 from ribocyte.rna.compendium.preparing import simulate_folder
-from ribocyte.transfer.protocols.known import FEW
+from ribocyte.transfer.protocols.known import FEW, SINGLE, TUNED
 from ribocyte.transfer.work import TOWERS
 
 CONFIG = StudyConfig(Size(1, 1, 2, 1, many=TINY, array=0), precision="32")
-MEASURED = [f"{name}{few}" for name in (SINGLE, SHARED, JOINT) for few in ("", FEW)]
+MEASURED = [f"{name}{few}" for name in (SINGLE, TUNED, JOINT) for few in ("", FEW)]
 
 
 @pytest.fixture(scope="module")
@@ -102,21 +102,21 @@ def test_every_job_is_planned_before_there_is_a_compendium_and_is_the_same_after
     assert {need for _, needs in planned for need in needs} <= {name for name, _ in planned}
     assert all(job.done() for job in plan_jobs(study, ["2.3"]))
     trained = [path for path in study.proteins.path.rglob("model.safetensors") if "runs" in path.parts]
-    assert len(trained) == 3 + 1 + 2 * (2 + 2)  # folds, relatives, and `known`
+    assert len(trained) == 3 + 1 + 2 * (2 + 3 * 2)  # folds, relatives, and `known`
 
 
 def test_the_numbers_are_those_of_the_tables(study: Study, found: Found) -> None:
     table = pl.read_csv(study.proteins.path / "known" / "proteins.tsv", separator="\t")
     rows = {
         method: table.filter(pl.col("method") == f"{method}{FEW}").sort("experiment")
-        for method in (SHARED, SINGLE)
+        for method in (TUNED, SINGLE)
     }
-    shared = rows[SHARED].filter(pl.col("experiment").is_in(rows[SINGLE]["experiment"].to_list()))
+    shared = rows[TUNED].filter(pl.col("experiment").is_in(rows[SINGLE]["experiment"].to_list()))
     claim = answer_measured_proteins(found, {}).claims[0]
     gains = (shared["spearman"] - rows[SINGLE]["spearman"]).to_numpy()
     assert claim.difference.gain == pytest.approx(gains.mean(), abs=1e-4)
     assert claim.difference.first == pytest.approx(rows[SINGLE]["spearman"].mean(), abs=1e-4)
-    assert found.trainings == 5 + 2 * (2 + 2)
+    assert found.trainings == 5 + 2 * (2 + 3 * 2)
     assert f"{(gains < 0).sum() or 'None'} of 2 experiments" in words(found)
 
 
@@ -176,9 +176,9 @@ def reach(table: pl.DataFrame, method: str, gain: float) -> pl.DataFrame:
 
 @pytest.mark.parametrize(("gain", "verb"), [(0.1, "raises"), (-0.1, "lowers"), (0.0, "takes")])
 def test_words_follow_from_the_interval(found: Found, gain: float, verb: str) -> None:
-    each = found.known.filter(pl.col("method") == SHARED)
+    each = found.known.filter(pl.col("method") == TUNED)
     known = pl.concat([each.with_columns(method=pl.lit(method)) for method in MEASURED])
-    crafted = replace(found, known=reach(known, f"{SHARED}{FEW}", gain), held=reach(found.held, TOWERS, gain))
+    crafted = replace(found, known=reach(known, f"{TUNED}{FEW}", gain), held=reach(found.held, TOWERS, gain))
     answer = answer_measured_proteins(crafted, {})
     said = " ".join(answer.section.paragraphs)
     assert f"on a tenth of the probes {verb} mean test Spearman" in said

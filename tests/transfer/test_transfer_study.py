@@ -20,6 +20,7 @@ from ribocyte.rna.proteins.sequences import Protein
 from ribocyte.transfer.protocols import cluster, few_shot, known
 from ribocyte.transfer.report import PROTOCOLS, write_results
 from ribocyte.transfer.study import Study, TransferConfig, begin_study
+from ribocyte.transfer.training import begin_from
 from ribocyte.transfer.work import BLEND, TOWERS, UNSEEN
 
 
@@ -110,6 +111,39 @@ def test_known_lists_who_loses_and_scores_everybody_on_the_same_probes(study: St
     losers = results["losers"]
     assert isinstance(losers, dict)
     assert len(losers) == 2
+    for method in (known.TUNED, known.SINGLE, known.PAIR):
+        assert sorted(table.filter(pl.col("method") == f"{method}{known.FEW}")["experiment"]) == sorted(
+            singles
+        )
+    claims = results["claims"]
+    assert isinstance(claims, list)
+    assert all(claim["found"].startswith(known.TUNED) for claim in claims)
+
+
+def test_a_tuned_network_begins_as_the_joint_one_and_moves_from_there(study: Study) -> None:
+    run_jobs(known.plan(study), study.locks)
+    experiment = known.choose_singles(study)[-1]
+    joint = catalog.Predictor.load(study.run("known/multi"))
+    tuned = catalog.Predictor.load(study.run(f"known/tuned-{experiment}"))
+    network = begin_from(study.run("known/multi"), tuned.info).eval()
+    rna = joint.encoding.expand(study.bench.tokens)
+    with torch.inference_mode():
+        begun, said = network(rna), tuned.network(rna)
+        column = joint.network(rna)[:, [joint.info.outputs.index(experiment)]]
+    torch.testing.assert_close(begun, column)
+    assert tuned.info.outputs == (experiment,)
+    assert not torch.allclose(said, begun)
+
+
+def test_a_tuned_network_waits_for_the_joint_one(study: Study) -> None:
+    *plan, _ = known.plan(study)
+    names = [job.name for job in plan]
+    origins = known.list_origins(len(known.joint_methods(study)), len(known.choose_singles(study)))
+    assert [job.needs for job in plan] == [tuple(names[at] for at in each) for each in origins]
+    jobs = {job.name: job for job in plan}
+    experiment = known.choose_singles(study)[0]
+    assert jobs[f"known/tuned-tenth-{experiment}"].needs == ("known/multi-tenth",)
+    assert jobs[f"known/single-tenth-{experiment}"].needs == ()
 
 
 def test_few_shot_takes_newcomers_of_clusters_the_trunk_never_saw(study: Study) -> None:

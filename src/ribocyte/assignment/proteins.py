@@ -136,11 +136,14 @@ class ProteinStudy:
         """List the jobs of ``known`` by number: whose they are is only known once the compendium is there."""
         networks = len(known.joint_methods(self.study))
         singles = min(self.size.singles or len(self.source.experiments), len(self.source.experiments))
-        count = 2 * (networks + singles)
+        origins = known.list_origins(networks, singles)
         plan = functools.cache(lambda: known.plan(self.study))
-        names = [f"{GROUP}/known/{number:03d}" for number in range(count)]
-        jobs = [self._defer(plan, number, name, (FIRST,)) for number, name in enumerate(names)]
-        return [*jobs, self._defer(plan, count, f"{GROUP}/known/scores", (FIRST, *names))]
+        names = [f"{GROUP}/known/{number:03d}" for number in range(len(origins))]
+        jobs = [
+            self._defer(plan, number, names[number], (FIRST, *(names[at] for at in origin)))
+            for number, origin in enumerate(origins)
+        ]
+        return [*jobs, self._defer(plan, len(names), f"{GROUP}/known/scores", (FIRST, *names))]
 
     def _defer(self, plan: Callable[[], list[Job]], number: int, name: str, needs: tuple[str, ...]) -> Job:
         """Make the job that is another one, which cannot be planned before the first is done."""

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import torch
+from torch import nn
 
 from ribocyte import catalog
 from ribocyte.errors import RunError
@@ -16,8 +17,9 @@ from ribocyte.learn import measure
 from ribocyte.learn.objectives import Objective
 from ribocyte.learn.recipe import Recipe
 from ribocyte.learn.runs import Run
-from ribocyte.learn.splits import Split, Splits
+from ribocyte.learn.splits import Info, Split, Splits
 from ribocyte.learn.training import Progress, fit
+from ribocyte.rna.joint.multi import Multi
 from ribocyte.transfer.bench import draw_rows
 from ribocyte.version import VERSION
 
@@ -30,7 +32,9 @@ FEWEST = 64
 """Validation rows at least: rank correlations of fewer would choose an epoch by chance."""
 
 
-def train(recipe: Recipe, path: Path, data: Path | None, report: Report, stop: Stop) -> Run:
+def train(
+    recipe: Recipe, path: Path, data: Path | None, report: Report, stop: Stop, origin: Path | None = None
+) -> Run:
     """Train a recipe, or go on where it stopped, without looking at the test split.
 
     Validation is by a fifth as many probes as train, 64 at least, which did not.
@@ -45,6 +49,8 @@ def train(recipe: Recipe, path: Path, data: Path | None, report: Report, stop: S
         A data folder.
     report, stop
         As for `ribocyte.learn.training.fit`.
+    origin : Path, optional
+        The run of a joint network to begin from, as `begin_from` does; else from weights drawn by the seed.
 
     Raises
     ------
@@ -55,7 +61,7 @@ def train(recipe: Recipe, path: Path, data: Path | None, report: Report, stop: S
     if run.finished:
         return run
     splits = shorten(catalog.load_data(recipe, data), recipe.training.seed)
-    network = catalog.build_network(recipe, splits.info)
+    network = begin_from(origin, splits.info) if origin else catalog.build_network(recipe, splits.info)
     card = {"version": VERSION, "recipe": recipe.as_tables(), "data": splits.info.as_json()}
     with run.alone():
         model = fit(
@@ -72,6 +78,13 @@ def train(recipe: Recipe, path: Path, data: Path | None, report: Report, stop: S
         run.write_scores(_describe(run, recipe, splits, measure.parameters(model.network)))
         (path / "last.ckpt").unlink(missing_ok=True)  # a finished run needs none
     return run
+
+
+def begin_from(path: Path, info: Info) -> nn.Module:
+    """Take the network of one experiment, the only output of `info`, out of a joint one with a shared trunk."""
+    joint = load_model(path)
+    network = cast(Multi, joint.network)
+    return network.only(joint.info.find_output(info.outputs[0]))
 
 
 def load_model(path: Path) -> catalog.Predictor:

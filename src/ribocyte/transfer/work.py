@@ -36,14 +36,17 @@ EVIDENCE = 1500
 """Probes of which every prediction for held-out proteins is kept."""
 
 
-def training_job(study: Study, name: str, recipe: Callable[[], Recipe], path: Path | None = None) -> Job:
-    """Make the job that trains a recipe, which is made when it is needed."""
+def training_job(
+    study: Study, name: str, recipe: Callable[[], Recipe], path: Path | None = None, origin: str = ""
+) -> Job:
+    """Make the job that trains a recipe, which is made when it is needed; from the weights of `origin`, if named."""
     place = path or study.run(name)
 
     def work(report: Report, stop: Stop) -> None:
-        train(recipe(), place, study.data, report, stop)
+        train(recipe(), place, study.data, report, stop, study.run(origin) if origin else None)
 
-    return Job(name, lambda: Run(place).finished, work, share=partial(share_of, place))
+    needs = (origin,) if origin else ()
+    return Job(name, lambda: Run(place).finished, work, needs, share=partial(share_of, place))
 
 
 def scoring_job(

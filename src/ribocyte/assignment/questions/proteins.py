@@ -21,23 +21,23 @@ from ribocyte.assignment.references import find_published
 from ribocyte.documents.document import Section
 from ribocyte.learn.evaluation import Difference
 from ribocyte.rna.assay import STAMP
-from ribocyte.transfer.protocols.known import FEW
+from ribocyte.transfer.protocols.known import FEW, SINGLE, TUNED
 from ribocyte.transfer.results import average_methods, differ
 from ribocyte.transfer.scoring import METRICS
 from ribocyte.transfer.study import LOSS
 from ribocyte.transfer.work import BLEND, TOWERS
 
 SPEARMAN = Measure("mean test Spearman", 1.0, 3, "", "", 0.005)
-SHARED, JOINT, SINGLE, AVERAGE = "joint, shared trunk", "joint, two towers", "single", "average"
-"""Methods, as `ribocyte.transfer` calls them: networks of all proteins, of one, and the baseline of an unseen one."""
+JOINT, AVERAGE = "joint, two towers", "average"
+"""Methods, as `ribocyte.transfer` calls them: the towers, and the baseline of an unseen protein."""
 
 _TOGETHER_FEW = Expectation(
-    "learning all proteins together on a tenth of the probes",
+    "learning all proteins together first, on a tenth of the probes",
     "better",
     "what one experiment is too small to show, a motif or the array's background, others show as well",
 )
 _TOGETHER = Expectation(
-    "learning them together on all probes", "better", "the published gain was found with all of them"
+    "learning them together first, on all probes", "better", "the published gain was found with all of them"
 )
 _UNSEEN = Expectation(
     "holding a protein and its relatives out",
@@ -53,8 +53,8 @@ _BLEND = Expectation(
     "predicting them by the mean of both", "better", "where the two err differently it errs less"
 )
 _CAPTIONS = {
-    "together": "Together or alone: Spearman with Set B, each learned together with all others (up) and by a "
-    "network of its own (across), both on a tenth of the probes. Above the line it gains.",
+    "together": "Together or alone: Spearman with Set B, each learned together with all others first (up) "
+    "and by a network of its own (across), both on a tenth of the probes. Above the line it gains.",
     "unseen": "Unseen proteins: Spearman with Set B of experiments whose proteins did not train, against identity to "
     "the nearest that did: the two towers, and the average of known proteins by identity. Lines are means over some 25 "
     "experiments each; right of the dotted line relatives trained.",
@@ -119,8 +119,8 @@ def answer_measured_proteins(found: Found, figures: Mapping[str, Path]) -> Answe
 def _compare(found: Found) -> _Shown:
     both = _pool(found)
     return _Shown(
-        _claim(_TOGETHER_FEW, found.known, f"{SINGLE}{FEW}", f"{SHARED}{FEW}"),
-        _claim(_TOGETHER, found.known, SINGLE, SHARED),
+        _claim(_TOGETHER_FEW, found.known, f"{SINGLE}{FEW}", f"{TUNED}{FEW}"),
+        _claim(_TOGETHER, found.known, SINGLE, TUNED),
         _claim(_UNSEEN, both, JOINT, TOWERS),
         _claim(_TOWERS, found.held, AVERAGE, TOWERS),
         _claim(_BLEND, found.held, AVERAGE, BLEND),
@@ -167,7 +167,8 @@ def _describe_architecture(found: Found) -> str:
     return (
         "Architecture. Detectors of four widths side by side read a probe once, whatever the number of proteins, after "
         "MultiRBP [@karin2021]. Two networks stand on such a trunk. The shared trunk gives an output for each of the "
-        f"{len(bench.experiments)} experiments, and knows only that proteins differ. The two towers make a vector of "
+        f"{len(bench.experiments)} experiments, and knows only that proteins differ; to finish a protein, it is "
+        "trained on for that one output, and the mean of before and after is taken. The two towers make a vector of "
         "the probe and one of the protein, whose product is the affinity. The vector of a measured protein is learned; "
         "that of any other is mixed from these by attention, in which the identity of the sequences is corrected by "
         "what a convolution reads in their residues."
@@ -225,14 +226,14 @@ def _describe_challenge(found: Found, claims: _Shown, figures: Mapping[str, Path
 
 
 def _count_losers(found: Found) -> str:
-    """Say how many proteins lose by being learned together."""
+    """Say how many proteins lose by being learned together first."""
     pairs = pair_spearmans(found)
     lost = int((pairs["joint"] < pairs["single"]).sum())
     return f"{lost or 'None'} of {count_things(pairs.height, 'experiment')} {'lose' if lost > 1 else 'loses'} by it."
 
 
 def pair_spearmans(found: Found) -> pl.DataFrame:
-    """Set networks of one protein and of all side by side, on a tenth of the probes.
+    """Set networks of one protein and those begun from all proteins side by side, on a tenth of the probes.
 
     Returns
     -------
@@ -243,7 +244,7 @@ def pair_spearmans(found: Found) -> pl.DataFrame:
         found.known.filter(pl.col("method") == f"{method}{FEW}", pl.col("spearman").is_not_null()).select(
             "experiment", pl.col("spearman").alias(name)
         )
-        for method, name in ((SINGLE, "single"), (SHARED, "joint"))
+        for method, name in ((SINGLE, "single"), (TUNED, "joint"))
     ]
     return tables[0].join(tables[1], on="experiment", maintain_order="left")
 

@@ -36,6 +36,15 @@ class Multi(nn.Module):
         out: Tensor = self.weigh(self.trunk(rna))
         return out
 
+    def only(self, number: int) -> Multi:
+        """Give the network of one of its proteins, by its place among them; it can be trained on by itself."""
+        other = copy.deepcopy(self)
+        with torch.no_grad():
+            other.weigh = nn.Linear(self.weigh.in_features, 1)
+            other.weigh.weight.copy_(self.weigh.weight[[number]])
+            other.weigh.bias.copy_(self.weigh.bias[[number]])
+        return other
+
     def aimed(self, known: Sequence[Protein], proteins: Sequence[Protein]) -> Aimed:
         """Let the known proteins speak for others, weighed by identity; a known one speaks for itself."""
         return Aimed(copy.deepcopy(self), speaking_weights(known, proteins))

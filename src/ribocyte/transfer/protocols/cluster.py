@@ -234,9 +234,12 @@ def _say_trust(trust: Mapping[str, Any]) -> str:
 
 def _fold_of_known_kmers(study: Study) -> int | None:
     """Say which fold holds out the protein of the measured 7-mers; None where there are none of a protein here."""
-    known, bench = read_known_kmers(study.data), study.bench
-    for name in bench.experiments if known else ():
-        if known and name.removeprefix("SIM_") == known.experiment:
+    known = read_known_kmers(study.data)
+    if known is None:
+        return None  # without a look at the data, which may be still to come
+    bench = study.bench
+    for name in bench.experiments:
+        if name.removeprefix("SIM_") == known.experiment:
             return int(bench.folds[bench.proteins.index(bench.protein(name))])
     return None
 
