@@ -17,7 +17,7 @@ from ribocyte.transfer.drawing import draw_learning
 from ribocyte.transfer.protocols.cluster import fold_job
 from ribocyte.transfer.results import Claim, Drawing, Results, average_methods, differ, say
 from ribocyte.transfer.scoring import score_methods
-from ribocyte.transfer.study import SINGLE, Study
+from ribocyte.transfer.study import SINGLE, Study, decay
 from ribocyte.transfer.training import load_model
 from ribocyte.transfer.work import TOWERS, describe_experiments, read_scores, scoring_job, training_job
 
@@ -114,7 +114,7 @@ def _alone(shots: int) -> str:
 def _recipe(study: Study, name: str, experiment: str, shots: int) -> Recipe:
     """A network of one protein; of few probes the batches are small, or there were too few steps."""
     data = study.data_config((experiment,), probes=shots)
-    few = {**SINGLE, "batch_size": max(16, min(128, shots // 32))}
+    few = {**SINGLE, "batch_size": max(16, min(128, shots // 32)), "weight_decay": decay(shots)}
     epochs = study.size.single_epochs
     return study.recipe(name.rpartition("/")[2], study.config.shared, data, epochs=epochs, settings=few)
 

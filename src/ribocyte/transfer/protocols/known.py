@@ -34,16 +34,12 @@ from ribocyte.transfer.results import (
 from ribocyte.transfer.scoring import score_methods
 from ribocyte.transfer.study import FEW as FEW_PROBES
 from ribocyte.transfer.study import SINGLE as ALONE
-from ribocyte.transfer.study import TENTH, Study
+from ribocyte.transfer.study import TENTH, Study, decay
 from ribocyte.transfer.training import load_model
 from ribocyte.transfer.work import describe_experiments, read_scores, scoring_job, training_job
 
 FEW = " ÷10"
 """What a method's name ends in where it learned from a tenth of the probes."""
-DECAY, DECAY_OF_FEW = 1.0, 6.0
-DECAY_OF_ONE, DECAY_OF_ONE_OF_FEW = 1.0, 6.0
-"""Weight decay of joint networks and of those of one protein, on all the probes and on a tenth.
-Chosen by validation, with seed 1: both gain by far more than is usual."""
 SHORTER = 4
 """A network that begins from the joint one is trained for a quarter of the epochs."""
 TUNED, SINGLE, PAIR = "joint, then tuned", "single", "two singles"
@@ -190,17 +186,15 @@ def _short(kind: str) -> str:
 
 def _recipe_joint(study: Study, name: str, kind: str, few: bool) -> Recipe:
     """A tenth of the probes is passed over three times as often, in smaller batches, or there were too few steps."""
-    settings = {"weight_decay": DECAY}
-    if few:
-        settings = {**FEW_PROBES, "weight_decay": DECAY_OF_FEW}
+    settings = {**(FEW_PROBES if few else {}), "weight_decay": _decay(study, few)}
     return _recipe(study, name, kind, (), few, study.size.epochs, settings)
 
 
 def _recipe_own(study: Study, name: str, experiment: str, few: bool, what: str) -> Recipe:
     """A network of one experiment, from the beginning or from the joint one: a quarter as long then."""
-    settings = {**ALONE, "weight_decay": DECAY_OF_ONE}
+    settings = {**ALONE, "weight_decay": _decay(study, few)}
     if few:
-        settings |= {"batch_size": FEW_PROBES["batch_size"] // 2, "weight_decay": DECAY_OF_ONE_OF_FEW}
+        settings["batch_size"] = FEW_PROBES["batch_size"] // 2
     if what == "again":
         settings["seed"] = study.config.seed + 1
     epochs = max(1, study.size.single_epochs // SHORTER) if what == "tuned" else study.size.single_epochs
@@ -220,6 +214,10 @@ def _recipe(
     return study.recipe(
         name.rpartition("/")[2], kind, data, epochs=epochs * (3 if few else 1), settings=settings
     )
+
+
+def _decay(study: Study, few: bool) -> float:
+    return decay(_probes(study, few) or study.bench.training_probes)
 
 
 def _probes(study: Study, few: bool) -> int:
