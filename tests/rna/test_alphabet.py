@@ -53,6 +53,12 @@ def test_another_letter_is_named_with_its_place(before: list[str], start: str, s
     assert f"sequence {len(before) + 1} has {strange!r} at position {len(start) + 1};" in str(caught.value)
 
 
+@pytest.mark.parametrize("sequences", [["ACG", "AC\0"], ["\0"], ["A\0C", "ACGU"], ["ACGU", "ACé"]])
+def test_what_pads_rows_is_no_letter(sequences: list[str]) -> None:
+    with pytest.raises(DataError, match="at position"):
+        tokens(sequences, 6)
+
+
 def test_protein_is_recognised() -> None:
     with pytest.raises(DataError, match="a protein, perhaps"):
         tokens(["MNCEREQLRGNQEAAAAPDTMAQPYASAQFAPPQ"])

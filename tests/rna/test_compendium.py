@@ -107,7 +107,7 @@ def test_a_table_becomes_arrays_with_the_same_numbers(tmp_path: Path) -> None:
 def test_many_blocks_are_written_one_after_another(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = write_table(tmp_path)
     whole = build(path, tmp_path / "whole")
-    monkeypatch.setattr("ribocyte.rna.table.BLOCK", 3000)
+    monkeypatch.setattr("ribocyte.rna.columns.BLOCK", 3000)
     pieces = build(path, tmp_path / "pieces")
     for name in ("tokens", "intensities", "names", "in_test", "first_row"):
         assert (tmp_path / "whole" / f"{name}.npy").read_bytes() == (
@@ -341,7 +341,7 @@ def test_the_whole_array_and_the_fitted_conditions(data_root: Path, tmp_path: Pa
     motif = Motif.from_pwm("RNCMPT00001", read_hmot(folder / "pwms.hmot")["RNCMPT00001"])
     config = SimulationConfig(level=1.0, strength=0, noise=0, background=0)
     found = simulate(tmp_path / "sim", design, [motif], config)
-    measured = rnacompete.read_table(folder / "norm_data.txt.gz", ["RNCMPT00001"])["RNCMPT00001"].to_numpy()
+    measured = rnacompete.read_table(folder / "norm_data.txt.gz", ["RNCMPT00001"]).intensities["RNCMPT00001"]
     quantiles = [0.01, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99]
     made = np.nanquantile(found.column("SIM_RNCMPT00001"), quantiles)
     assert np.abs(np.arcsinh(made) - np.arcsinh(np.nanquantile(measured, quantiles))).max() < 0.3

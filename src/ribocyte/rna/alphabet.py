@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import torch
@@ -18,10 +18,13 @@ UNKNOWN = 4
 PADDING = 5
 """Token of nothing: zeros when one-hot, ignored by every network here."""
 
-_CODES = np.full(256, 255, dtype=np.uint8)
-for _code, _spellings in enumerate(("Aa", "Cc", "Gg", "UuTt", "Nn")):
-    for _letter in _spellings:
-        _CODES[ord(_letter)] = _code
+_SPELLINGS = ("Aa", "Cc", "Gg", "UuTt", "Nn", "\0")
+_STRANGE = re.compile("[^AaCcGgUuTtNn]")
+_NO_TOKEN = 255
+_TOKENS = bytes(
+    next((token for token, letters in enumerate(_SPELLINGS) if chr(code) in letters), _NO_TOKEN)
+    for code in range(256)
+)
 
 
 def tokens(sequences: Sequence[str], length: int | None = None) -> UInt8[Tensor, "batch length"]:
@@ -45,7 +48,7 @@ def tokens(sequences: Sequence[str], length: int | None = None) -> UInt8[Tensor,
         For another letter (the sequence's number and the position are named, both counted from 1), an empty
         sequence, or one longer than `length`.
     """
-    lengths = np.fromiter((len(s) for s in sequences), dtype=np.int64, count=len(sequences))
+    lengths = np.fromiter(map(len, sequences), dtype=np.int64, count=len(sequences))
     width = int(lengths.max(initial=0)) if length is None else length
     if lengths.size and lengths.min() == 0:
         raise DataError(
@@ -54,13 +57,17 @@ def tokens(sequences: Sequence[str], length: int | None = None) -> UInt8[Tensor,
     if lengths.size and lengths.max() > width:
         at = int(lengths.argmax())
         raise DataError(f"sequence {at + 1} has {lengths[at]} nt", expected=f"at most {width}")
-    # One letter one byte: whatever is not ASCII becomes '?', which is no base either.
-    letters = np.frombuffer("".join(sequences).encode("ascii", "replace"), dtype=np.uint8)
-    codes = _CODES[letters]
-    if codes.size and codes.max() == 255:
-        _refuse_letter(sequences, lengths, int((codes == 255).argmax()))
-    rows = np.full((len(sequences), width), PADDING, dtype=np.uint8)
-    rows[np.arange(width) < lengths[:, None]] = codes
+    if not lengths.size:
+        return torch.empty(0, width, dtype=torch.uint8)
+    try:
+        letters = bytearray(np.array(sequences, dtype=f"S{width}"))  # shorter ones end in the character 0
+    except UnicodeEncodeError:
+        _refuse_letter(sequences)
+        raise
+    rows = np.frombuffer(letters.translate(_TOKENS), dtype=np.uint8).reshape(-1, width)
+    padded = rows.size - int(lengths.sum())
+    if rows.max() == _NO_TOKEN or np.count_nonzero(rows == PADDING) != padded:
+        _refuse_letter(sequences)
     return torch.from_numpy(rows)
 
 
@@ -88,12 +95,13 @@ def letters(rna: UInt8[Tensor, "batch length"]) -> list[str]:
     return [row.tobytes().decode().rstrip("-") for row in spelled]
 
 
-def _refuse_letter(sequences: Sequence[str], lengths: np.ndarray[Any, np.dtype[np.int64]], flat: int) -> None:
-    ends = np.cumsum(lengths)
-    row = int(np.searchsorted(ends, flat, side="right"))
-    position = flat - int(ends[row] - lengths[row])
-    raise DataError(
-        f"sequence {row + 1} has {sequences[row][position]!r} at position {position + 1}",
-        expected="the letters A, C, G, U (or T) and N",
-        mend="a protein, perhaps?" if set(sequences[row].upper()) & set("EFILPQ") else "",
-    )
+def _refuse_letter(sequences: Sequence[str]) -> None:
+    """Name the first letter that is none of RNA."""
+    for number, sequence in enumerate(sequences, 1):
+        strange = _STRANGE.search(sequence)
+        if strange is not None:
+            raise DataError(
+                f"sequence {number} has {strange[0]!r} at position {strange.start() + 1}",
+                expected="the letters A, C, G, U (or T) and N",
+                mend="a protein, perhaps?" if set(sequence.upper()) & set("EFILPQ") else "",
+            )

@@ -176,9 +176,14 @@ def _assignment_rows(is_test: Booleans, validation: float) -> Rows:
 
 
 def _strict_rows(is_test: Booleans, first_row: Integers, validation: float) -> Rows:
-    usable = np.flatnonzero(~is_test & ~np.isin(first_row, first_row[is_test]))
-    groups, members = np.unique(first_row[usable], return_counts=True)
+    in_test = np.zeros(len(first_row), dtype=np.bool_)
+    in_test[first_row[is_test]] = True
+    usable = np.flatnonzero(~is_test & ~in_test[first_row])
+    copies = np.bincount(first_row[usable], minlength=len(first_row))
+    groups = np.flatnonzero(copies)
     order = np.random.RandomState(SEED).permutation(len(groups))
-    filled = np.cumsum(members[order]) <= int(validation * len(usable))
-    in_val = np.isin(first_row[usable], groups[order[filled]])
+    filled = np.cumsum(copies[groups[order]]) <= int(validation * len(usable))
+    held_out = np.zeros(len(first_row), dtype=np.bool_)
+    held_out[groups[order[filled]]] = True
+    in_val = held_out[first_row[usable]]
     return Rows(usable[~in_val], usable[in_val], np.flatnonzero(is_test))

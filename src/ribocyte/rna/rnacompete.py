@@ -8,6 +8,7 @@ Set B, each contain every 9-mer many times: train on one, test on the other.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,13 +16,13 @@ from typing import Any
 import numpy as np
 import polars as pl
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ribocyte.errors import DataError
 from ribocyte.files import Source, locate
 from ribocyte.learn import recipe
 from ribocyte.learn.splits import Info, Split, Splits
-from ribocyte.rna.alphabet import LETTERS, tokens
+from ribocyte.rna.alphabet import LETTERS, PADDING
 from ribocyte.rna.experiments import METADATA, resolve_experiments
 from ribocyte.rna.protocols import (
     Floats,
@@ -115,17 +116,18 @@ def load(config: RNAcompeteConfig, root: Path | None = None) -> Splits:
     experiments = resolve_experiments(config.experiments, path, root)
     _refuse_clashing_names(path, experiments)
     table = read_table(path, experiments)
-    _refuse_long_probes(path, table["RNA_Seq"], config.length)
-    rows = _split(table, config.protocol, config.validation)
-    intensities = {name: table[name].to_numpy() for name in experiments}
-    _refuse_unmeasured(path, intensities, rows)
+    _refuse_long_probes(path, table.rna, config.length)
+    rows = split_rows(config.protocol, table.is_test, table.first_row, config.validation)
+    _refuse_unmeasured(path, table.intensities, rows)
     scaled, scales = zip(
-        *(scale_experiment(config.protocol, y, rows) for y in intensities.values()), strict=True
+        *(scale_experiment(config.protocol, y, rows) for y in table.intensities.values()), strict=True
     )
-    inputs = tokens(table["RNA_Seq"].to_list(), config.length)
-    names = table["Probe_ID"].to_numpy().astype(np.str_)
     train, val, test = (
-        Split(inputs[part], _stack([targets[name] for targets in scaled]), names[part])
+        Split(
+            _padded(table.rna.take(part, axis=0), config.length),
+            _stack([targets[name] for targets in scaled]),
+            table.names[part],
+        )
         for name, part in rows.items()
     )
     info = Info(
@@ -139,7 +141,7 @@ def load(config: RNAcompeteConfig, root: Path | None = None) -> Splits:
             "length": config.length,
             **describe_scales(config.protocol, list(scales)),
         },
-        simulated=is_simulated(table["Probe_ID"]),
+        simulated=is_simulated(table.names),
     )
     return Splits(train, val, test, info).stamped()
 
@@ -149,9 +151,9 @@ def find_table(root: Path | None = None) -> Path:
     return root if root is not None and root.is_file() else locate(NORM_DATA, root)
 
 
-def is_simulated(probe_ids: pl.Series) -> bool:
+def is_simulated(names: Iterable[str]) -> bool:
     """Say whether a table comes from a simulator: every probe's name says so."""
-    return bool(probe_ids.str.starts_with(SIMULATED).all())
+    return all(name.startswith(SIMULATED) for name in names)
 
 
 def check(root: Path | None = None, validation: float = 0.2) -> dict[str, Any]:
@@ -225,18 +227,22 @@ def _split(table: pl.DataFrame, protocol: Protocol, validation: float) -> Rows:
     return split_rows(protocol, is_test, table[FIRST_ROW].to_numpy().astype(np.int64), validation)
 
 
+def _padded(rna: np.ndarray[Any, np.dtype[np.uint8]], length: int) -> Tensor:
+    return nn.functional.pad(torch.from_numpy(rna), (0, length - rna.shape[1]), value=PADDING)
+
+
 def _stack(columns: list[np.ndarray[Any, np.dtype[np.float32]]]) -> Tensor:
     return torch.from_numpy(np.stack(columns, axis=1))
 
 
-def _refuse_long_probes(path: Path, rna: pl.Series, length: int) -> None:
-    lengths = rna.str.len_bytes()
-    longest = lengths.arg_max()
-    if longest is not None and lengths[longest] > length:
+def _refuse_long_probes(path: Path, rna: np.ndarray[Any, np.dtype[np.uint8]], length: int) -> None:
+    longest = rna.shape[1]
+    if longest > length:
+        row = int((rna[:, -1] != PADDING).argmax())
         raise DataError(
-            f"{path}: row {longest + 1}: the probe has {lengths[longest]} nt",
+            f"{path}: row {row + 1}: the probe has {longest} nt",
             expected=f"at most {length} (data.length)",
-            mend=f"set data.length={lengths[longest]}",
+            mend=f"set data.length={longest}",
         )
 
 
@@ -256,7 +262,7 @@ def _refuse_clashing_names(path: Path, experiments: list[str]) -> None:
         )
 
 
-def _refuse_unmeasured(path: Path, intensities: dict[str, Floats], rows: Rows) -> None:
+def _refuse_unmeasured(path: Path, intensities: Mapping[str, Floats], rows: Rows) -> None:
     for split, part in rows.items():
         if not len(part):
             raise DataError(
