@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ribocyte.errors import DataError
+from ribocyte.rna import sequences
 from ribocyte.rna.sequences import read_sequences
 
 PROBES = [("probe1", "AGACGAGUG"), ("probe2", "NNUUUUAUU"), ("probe3", "A")]
@@ -72,7 +73,7 @@ def test_nameless_sequences_are_numbered(tmp_path: Path, name: str, text: str) -
     assert list(read_sequences(write(tmp_path, name, text))) == expected
 
 
-@settings(max_examples=60)
+@settings(max_examples=40)
 @given(
     records=st.lists(
         st.tuples(st.from_regex(r"[!-~]{1,12}", fullmatch=True), st.text("ACGUN", min_size=1, max_size=200)),
@@ -89,6 +90,56 @@ def test_fasta_survives_any_wrapping(
         lines += [f">{name} about it", *(rna[at : at + width] for at in range(0, len(rna), width))]
     path = write(tmp_path_factory.mktemp("fasta"), "a.fa", ends.join(lines) + ends)
     assert list(read_sequences(path)) == records
+
+
+@settings(max_examples=40)
+@given(
+    records=st.lists(
+        st.tuples(
+            st.sampled_from(["", "a", "b c", "\td", " e ", "f>g"]),
+            st.text("ACGUTNacgutn", min_size=1, max_size=30),
+            st.integers(1, 30),
+            st.sampled_from(["\n", "\r\n", "\n\n", " \n"]),
+        ),
+        min_size=1,
+        max_size=12,
+    ),
+    block=st.integers(1, 80),
+)
+def test_fasta_is_the_same_in_blocks_of_any_size(
+    records: list[tuple[str, str, int, str]], block: int, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    wrapped = (
+        f">{head}{end}" + end.join(rna[at : at + wide] for at in range(0, len(rna), wide)) + end
+        for head, rna, wide, end in records
+    )
+    path = write(tmp_path_factory.mktemp("f"), "a.fa", "".join(wrapped).encode())
+    expected = [
+        (head.split()[0] if head.split() else f"sequence_{number}", rna.upper().replace("T", "U"))
+        for number, (head, rna, _, _) in enumerate(records, 1)
+    ]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sequences, "BLOCK", block)
+        assert list(read_sequences(path)) == expected
+
+
+@pytest.mark.parametrize("block", [8, 100, 1 << 20])
+@pytest.mark.parametrize(
+    ("bad", "said"),
+    [
+        (">bad\nACG-U\n", r"line 2001, record 'bad': '-' at position 4 of the sequence"),
+        (">bad\n>good\nA\n", r"line 2001: record 'bad' has no sequence"),
+        (">bad\nAC\0\n", r"line 2001, record 'bad': '\\x00' at position 3"),
+        (">bad\nAC GU\n", r"line 2001, record 'bad': ' ' at position 3"),
+    ],
+)
+def test_what_is_wrong_is_named_in_any_block(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, block: int, bad: str, said: str
+) -> None:
+    path = write(tmp_path, "a.fa", ">good\nACGU\n" * 1000 + bad + ">good\nACGU\n" * 900)
+    monkeypatch.setattr(sequences, "BLOCK", block)
+    with pytest.raises(DataError, match=said):
+        list(read_sequences(path))
 
 
 def test_reading_is_a_stream(tmp_path: Path) -> None:

@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     import polars as pl
 
 
+WRITTEN_TOGETHER = 1 << 20
+"""Bytes of a table, as it lies in memory, that are written to a Parquet file at a time, about."""
+
+
 class Format(StrEnum):
     """How a table is written."""
 
@@ -87,12 +91,27 @@ def _write_parquet(frames: Iterator[pl.DataFrame], stream: IO[bytes]) -> None:
     import polars as pl
 
     with tempfile.TemporaryDirectory(prefix="ribocyte-") as folder:
-        for number, frame in enumerate(frames):
+        for number, frame in enumerate(_gathered(frames)):
             frame.write_parquet(Path(folder) / f"{number:08d}.parquet")
         whole = Path(folder) / "whole"
         pl.scan_parquet(Path(folder) / "*.parquet").sink_parquet(whole)
         with whole.open("rb") as written:
             shutil.copyfileobj(written, stream)
+
+
+def _gathered(frames: Iterator[pl.DataFrame]) -> Iterator[pl.DataFrame]:
+    """Put small frames together: to write one is as slow as to write a thousand rows."""
+    import polars as pl
+
+    gathered, size = list[pl.DataFrame](), 0.0
+    for frame in frames:
+        gathered.append(frame)
+        size += frame.estimated_size()
+        if size >= WRITTEN_TOGETHER:
+            yield pl.concat(gathered)
+            gathered, size = [], 0.0
+    if gathered:
+        yield pl.concat(gathered)
 
 
 WRITERS = {Format.tsv: _write_tsv, Format.json: _write_json, Format.parquet: _write_parquet}

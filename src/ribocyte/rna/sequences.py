@@ -21,7 +21,7 @@ import csv
 import io
 import itertools
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TextIO
 
@@ -38,8 +38,15 @@ _CAPITAL_RNA = str.maketrans("acgutnT", "ACGUUNU")
 _STRANGE = re.compile("[^ACGUN]")
 _PARQUET_ROWS = 65_536
 
+BLOCK = 1 << 20
+"""Letters of FASTA read at a time."""
+LARGEST_BLOCK = 16 << 20
+"""Longer records, of genomes, are read line by line: fewer copies of them lie in memory."""
+
 Lines = Iterator[tuple[int, str]]
 """Line numbers from 1, and lines without their ends."""
+Record = tuple[str, str, str]
+"""Where it is, its name, its letters as they are written."""
 
 
 def read_sequences(source: Path | str) -> Iterator[tuple[str, str]]:
@@ -63,12 +70,17 @@ def read_sequences(source: Path | str) -> Iterator[tuple[str, str]]:
         empty or has another letter; names the file and the line.
     """
     path = Path(source)
-    records = _read_parquet(path) if _is_parquet(path) else _read_text(path)
+    records = _checked(path, _read_parquet(path)) if _is_parquet(path) else _read_text(path)
     number = 0
-    for number, (where, name, letters) in enumerate(records, 1):
-        yield name or f"sequence_{number}", _check_rna(path, where, letters)
+    for number, (name, rna) in enumerate(records, 1):
+        yield name or f"sequence_{number}", rna
     if not number:
         raise DataError(f"{path}: no sequence in it", expected="one sequence or more")
+
+
+def _checked(path: Path, records: Iterator[Record]) -> Iterator[tuple[str, str]]:
+    """Give names and RNA, once each proved to be RNA."""
+    return ((name, _check_rna(path, where, letters)) for where, name, letters in records)
 
 
 def _check_rna(path: Path, where: str, letters: str) -> str:
@@ -85,28 +97,72 @@ def _check_rna(path: Path, where: str, letters: str) -> str:
     return rna
 
 
-def _read_text(path: Path) -> Iterator[tuple[str, str, str]]:
-    """Give each record's place, name and letters."""
+def _read_text(path: Path) -> Iterator[tuple[str, str]]:
     with _opened(path) as stream:
-        lines = ((number, line.rstrip("\r\n")) for number, line in enumerate(stream, 1))
-        first = next(((number, line) for number, line in lines if line.strip()), None)
+        first = next(((number, line) for number, line in enumerate(stream, 1) if line.strip()), None)
         if first is None:
             raise DataError(f"{path}: empty", expected="FASTA, a table, or one sequence per line")
-        read = _reader(path, first[1])
-        yield from read(path, itertools.chain([first], lines))
+        number, line = first
+        if _is_fasta(path, line):
+            yield from _read_fasta(path, stream, number, line)
+        else:
+            read = _read_table if _is_table(path, line) else _read_lines
+            lines = enumerate(itertools.chain([line], stream), number)
+            yield from _checked(path, read(path, ((at, text.rstrip("\r\n")) for at, text in lines)))
 
 
-def _reader(path: Path, first: str) -> Callable[[Path, Lines], Iterator[tuple[str, str, str]]]:
-    """Tell the kind of text file by its extension, then by its first line."""
-    extension = _extension(path)
-    if extension in FASTA or (extension not in TABLES and first.startswith(">")):
-        return _read_fasta
-    if extension in TABLES or _find_column(_cells(first), SEQUENCE_COLUMNS) is not None or "\t" in first:
-        return _read_table
-    return _read_lines
+def _is_fasta(path: Path, first: str) -> bool:
+    return _extension(path) in FASTA or (_extension(path) not in TABLES and first.startswith(">"))
 
 
-def _read_fasta(path: Path, lines: Lines) -> Iterator[tuple[str, str, str]]:
+def _is_table(path: Path, first: str) -> bool:
+    found = _extension(path) in TABLES or "\t" in first
+    return found or _find_column(_cells(first.rstrip("\r\n")), SEQUENCE_COLUMNS) is not None
+
+
+def _read_fasta(path: Path, stream: TextIO, number: int, first: str) -> Iterator[tuple[str, str]]:
+    """Read records a block at a time; where one is not plain RNA, line by line, to say what it is."""
+    for block in _whole_records(stream, first):
+        plain = _read_plain(block) if len(block) < LARGEST_BLOCK else None
+        if plain is None:
+            lines = enumerate(io.StringIO(block), number)
+            yield from _checked(path, _read_records(path, ((at, line.rstrip("\n")) for at, line in lines)))
+        else:
+            yield from zip(*plain, strict=True)
+        number += block.count("\n")
+
+
+def _whole_records(stream: TextIO, begun: str) -> Iterator[str]:
+    parts = [begun]
+    while text := stream.read(BLOCK):
+        end = text.rfind("\n>") + 1
+        if end:
+            yield "".join([*parts, text[:end]])
+            parts = []
+        parts.append(text[end:])
+    yield "".join(parts)
+
+
+def _read_plain(block: str) -> tuple[list[str], list[str]] | None:
+    """Give names and RNA of whole records; None unless there is RNA, and nothing else, below every header.
+
+    No tuple is made of each: Python would look through all it holds, PyTorch included, every so many of them.
+    """
+    records = block.removeprefix(">").split("\n>")
+    ends = [record.find("\n") for record in records]
+    if not block.startswith(">") or min(ends) < 0:
+        return None
+    letters = "\0".join([record[end:] for record, end in zip(records, ends, strict=True)])
+    rna = letters.replace("\n", "").upper().replace("T", "U").split("\0")
+    if not all(rna) or "".join(rna).encode().translate(None, b"ACGUN") or len(rna) != len(records):
+        return None
+    heads = [record[:end] for record, end in zip(records, ends, strict=True)]
+    if "\n".join(heads).split() != heads:  # some are more than one word, or none
+        heads = [next(iter(head.split()), "") for head in heads]
+    return heads, rna
+
+
+def _read_records(path: Path, lines: Lines) -> Iterator[Record]:
     name, start, parts = "", 0, list[str]()
     for number, line in lines:
         if line.startswith(">"):
@@ -123,7 +179,7 @@ def _read_fasta(path: Path, lines: Lines) -> Iterator[tuple[str, str, str]]:
     yield _fasta_record(path, start, name, parts)
 
 
-def _fasta_record(path: Path, line: int, name: str, parts: list[str]) -> tuple[str, str, str]:
+def _fasta_record(path: Path, line: int, name: str, parts: list[str]) -> Record:
     if not parts:
         raise DataError(
             f"{path}: line {line}: record {name!r} has no sequence", expected="letters below the header"
@@ -131,7 +187,7 @@ def _fasta_record(path: Path, line: int, name: str, parts: list[str]) -> tuple[s
     return f"line {line}, record {name!r}", name, "".join(parts)
 
 
-def _read_table(path: Path, lines: Lines) -> Iterator[tuple[str, str, str]]:
+def _read_table(path: Path, lines: Lines) -> Iterator[Record]:
     number, header = next(lines)
     columns = _cells(header)
     sequence = _sequence_column(path, columns)
@@ -161,13 +217,13 @@ def _remember(lines: Lines, place: list[int]) -> Iterator[str]:
         yield line
 
 
-def _read_lines(path: Path, lines: Lines) -> Iterator[tuple[str, str, str]]:  # noqa: ARG001 - as the other readers
+def _read_lines(path: Path, lines: Lines) -> Iterator[Record]:  # noqa: ARG001 - as the other readers
     for number, line in lines:
         if line.strip():
             yield f"line {number}", "", line.strip()
 
 
-def _read_parquet(path: Path) -> Iterator[tuple[str, str, str]]:
+def _read_parquet(path: Path) -> Iterator[Record]:
     import polars as pl
 
     try:
