@@ -89,8 +89,7 @@ def predict(
     """
     if brief and isinstance(model.encoding, CellEncoding):
         raise RequestError("--brief: this model reads images", expected="a model that reads RNA")
-    for portion in _portions(inputs):
-        names, raw = zip(*portion, strict=True)
+    for names, raw in _portions(inputs):
         table = _predict_outputs(model, raw) if brief else model.predict(raw)
         yield table.insert_column(0, pl.Series("name", names, dtype=pl.String))
 
@@ -189,14 +188,15 @@ def _image_files(given: Path) -> list[Path]:
     return found
 
 
-def _portions(inputs: Iterable[tuple[str, Any]]) -> Iterator[list[tuple[str, Any]]]:
-    """Cut a stream into lists of at most 4096 inputs, and only so many letters or bytes."""
-    portion, size = list[tuple[str, Any]](), 0
+def _portions(inputs: Iterable[tuple[str, Any]]) -> Iterator[tuple[list[str], list[Any]]]:
+    """Cut a stream into names and inputs, at most 4096 of them, and only so many letters or bytes."""
+    names, portion, size = list[str](), list[Any](), 0
     for name, raw in inputs:
-        portion.append((name, raw))
+        names.append(name)
+        portion.append(raw)
         size += len(raw) if isinstance(raw, str) else raw.nbytes
         if len(portion) == 4096 or size >= LARGEST_PORTION:
-            yield portion
-            portion, size = [], 0
+            yield names, portion
+            names, portion, size = [], [], 0
     if portion:
-        yield portion
+        yield names, portion
