@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -43,6 +46,35 @@ def test_sides_alternate_and_are_compared_with_ours() -> None:
     assert [found.ratio.median for found in done.sides if found.ratio] == [3.0, 0.5]
     assert done.share({"multiply_adds_32": 1e9, "bytes": 1e9}) == 0.5
     assert all(reading.peak_mb > 1 for found in done.sides for reading in found.readings)
+
+
+def test_memory_is_that_of_the_process_and_not_of_the_one_that_asked() -> None:
+    held = bytearray(200_000_000)
+    small = run_process(python("pass"), "small")
+    large = run_process(python("bytearray(100_000_000)"), "large")
+    assert held
+    assert small.peak_mb < 50
+    assert 100 < large.peak_mb < 150
+
+
+@pytest.mark.parametrize("said", ["NaN", "Infinity", "0", "-4", "null", '"fast"'])
+def test_a_peer_is_not_believed_what_cannot_be(said: str) -> None:
+    finished = run_process(python("import sys; print(sys.argv[1])", f'{{"seconds": {said}}}'), "peer")
+    with pytest.raises(WorkError, match="as numbers above 0"):
+        read_line(finished, "peer", "seconds")
+
+
+def test_whoever_is_stopped_takes_what_it_started_along(tmp_path: Path) -> None:
+    mark = tmp_path / "alive"
+    inner = f"import time; time.sleep(4); open({str(mark)!r}, 'w')"
+    outer = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {inner!r}])"
+    asked = "from ribocyte.bench.processes import run_process; import sys; run_process(sys.argv[1:], 'work')"
+    process = subprocess.Popen([sys.executable, "-c", asked, sys.executable, "-c", outer])
+    time.sleep(2)
+    process.send_signal(signal.SIGINT)
+    process.wait()
+    time.sleep(4)
+    assert not mark.exists()
 
 
 def test_results_are_json_values() -> None:

@@ -7,14 +7,14 @@ import math
 import numpy as np
 import pytest
 
-from ribocyte.bench.ratios import Demand, compare_sides, fit_growth, least_seconds
+from ribocyte.bench.ratios import Demand, compare_sides, fit_growth, least_seconds, plain
 
 LIMITS = {"multiply_adds_32": 1e9, "multiply_adds_bf16": 4e9, "bytes": 1e9}
 
 
 def test_a_ratio_is_the_median_over_neighbours() -> None:
-    ratio = compare_sides([1.0, 2.0, 4.0], [3.0, 8.0, 8.0])
-    assert ratio.each == (3.0, 4.0, 2.0)
+    ratio = compare_sides([1.0, 2.0, 4.0, 1.0, 1.0], [3.0, 8.0, 8.0, 3.0, 3.0])
+    assert ratio.each == (3.0, 4.0, 2.0, 3.0, 3.0)
     assert ratio.median == 3.0
     assert 2.0 <= ratio.low <= 3.0 <= ratio.high <= 4.0
 
@@ -25,17 +25,37 @@ def test_what_disturbs_both_neighbours_leaves_the_ratio_alone() -> None:
     assert (ratio.median, ratio.low, ratio.high) == pytest.approx((5.0, 5.0, 5.0))
 
 
-def test_one_repetition_has_no_interval() -> None:
-    ratio = compare_sides([2.0], [3.0])
-    assert ratio.median == 1.5
+def test_the_interval_is_that_of_all_resamples() -> None:
+    # The median of five draws from 1, 1, 1, 1, 2 is 2 where three or more of them are, which has the chance .058.
+    ratio = compare_sides([1.0] * 5, [1.0, 1.0, 2.0, 1.0, 1.0])
+    assert (ratio.low, ratio.median, ratio.high) == (1.0, 1.0, 2.0)
+    # One 1 among six 2: the median of seven draws is 1 with the chance .01.
+    ratio = compare_sides([1.0] * 7, [1.0, *[2.0] * 6])
+    assert (ratio.low, ratio.median, ratio.high) == (2.0, 2.0, 2.0)
+
+
+@pytest.mark.parametrize("count", [1, 2, 4])
+def test_few_repetitions_have_no_interval(count: int) -> None:
+    ratio = compare_sides([1.0] * count, [3.0] * count)
+    assert ratio.median == 3.0
     assert math.isnan(ratio.low)
     assert math.isnan(ratio.high)
 
 
-def test_the_interval_is_that_of_all_resamples() -> None:
-    # Of two ratios a resample has the median 1, 2 or 3, with the chances 1/4, 1/2, 1/4.
-    ratio = compare_sides([1.0, 1.0], [1.0, 3.0])
-    assert (ratio.low, ratio.median, ratio.high) == (1.0, 2.0, 3.0)
+def test_a_straight_line_that_begins_at_its_smallest_size_is_straight() -> None:
+    sizes = [30, 100, 1000, 10_000]
+    growth = fit_growth(sizes, [5 + 2 * size for size in sizes], constant=65, smallest=30)
+    assert growth.slope == pytest.approx(1)
+
+
+def test_either_precision_means_the_faster_one() -> None:
+    demand = Demand(1e9, 0, "any")
+    assert least_seconds(demand, {"multiply_adds_32": 1e9, "multiply_adds_bf16": 4e9, "bytes": 1}) == 0.25
+    assert least_seconds(demand, {"multiply_adds_32": 2e9, "multiply_adds_bf16": 1e9, "bytes": 1}) == 0.5
+
+
+def test_json_has_null_for_what_is_no_number() -> None:
+    assert plain({"a": [math.nan, 1.0, (math.inf, "x")]}) == {"a": [None, 1.0, [None, "x"]]}
 
 
 @pytest.mark.parametrize(

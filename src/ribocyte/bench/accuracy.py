@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import statistics
 import tomllib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -120,7 +120,8 @@ def _compare(work: str, bench: Bench, epochs: int, seeds: int, out: Path, report
 
 def _train(work: str, bench: Bench, epochs: int, seed: int, precision: str, out: Path) -> Path:
     """Train as a user does, or go on; what is finished costs not even a process."""
-    if (out / "scores.json").is_file() and _training(out)["epochs"] == epochs:
+    if (out / "scores.json").is_file():
+        _refuse_other(out, {"epochs": _training(out)["epochs"]}, {"epochs": epochs})
         return out
     asked = training_settings(bench, work)
     changes = [
@@ -161,15 +162,26 @@ def _train_peer(work: str, bench: Bench, epochs: int, seed: int, out: Path) -> P
     else:
         table = bench.need("table")
         name, arguments = peers.RNA, [table["path"], table["experiment"], network]
+    command = bench.script(name, *arguments, "--epochs", epochs, "--seed", seed)
+    asked = {"epochs": epochs, "script": str(bench.scripts[name].resolve())}
     if out.is_file():
-        known = json.loads(out.read_text()).get("epochs")
-        if known != epochs:
+        _refuse_other(out, json.loads(out.read_text()), asked)
+        return out
+    finished = run_process(command, name)
+    try:
+        said = json.loads(finished.output.strip().splitlines()[-1])
+        told = {**said, **asked}
+    except (IndexError, ValueError, TypeError) as error:
+        raise WorkError(f"{name}: ended without a line of JSON", expected="test scores as JSON") from error
+    write_text(out, json.dumps(told) + "\n")
+    return out
+
+
+def _refuse_other(path: Path, known: Mapping[str, Any], asked: Mapping[str, Any]) -> None:
+    """Refuse to take what was trained in another way."""
+    for key, value in asked.items():
+        if known.get(key) != value:
             raise RequestError(
-                f"{out}: was trained for {known} epochs, now it is {epochs}",
+                f"{path}: its {key} was {known.get(key)}, now it is {value}",
                 expected="the same, or another --out",
             )
-        return out
-    command = bench.script(name, *arguments, "--epochs", epochs, "--seed", seed)
-    finished = run_process(command, name)
-    write_text(out, finished.output.strip().splitlines()[-1] + "\n")
-    return out

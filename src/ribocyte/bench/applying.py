@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -16,6 +19,9 @@ from ribocyte.learn.splits import Split
 from ribocyte.rna.attribution import mutagenesis
 from ribocyte.rna.sequences import read_sequences
 
+CACHE_VARIABLE = "XDG_CACHE_HOME"
+"""Where the cache is looked for first, on Linux."""
+
 
 def measure_loading(table: str, experiment: str, cold: bool) -> dict[str, Any]:
     """Load one experiment's three splits.
@@ -27,19 +33,19 @@ def measure_loading(table: str, experiment: str, cold: bool) -> dict[str, Any]:
     experiment : str
         Its column.
     cold : bool
-        As if the file had never been seen: its time of change is set anew, which makes what was kept of it useless.
+        As if the file had never been seen by this package: with an empty cache, which is removed again. The system
+        may hold the file itself in memory, as it does for the peer.
 
     Returns
     -------
     dict
         ``seconds``, without imports, and ``demand``: cold, the bytes of the file; else those of the splits.
     """
-    if cold:
-        Path(table).touch()
     recipe = catalog.read_recipe(Path("rna/cnn"), [f'data.experiments=["{experiment}"]'])
-    start = time.perf_counter()
-    splits = catalog.load_data(recipe, Path(table))
-    seconds = time.perf_counter() - start
+    with _empty_cache() if cold else contextlib.nullcontext():
+        start = time.perf_counter()
+        splits = catalog.load_data(recipe, Path(table))
+        seconds = time.perf_counter() - start
     kept = sum(map(_bytes, (splits.train, splits.val, splits.test)))
     return {
         "seconds": seconds,
@@ -55,7 +61,7 @@ def measure_mutagenesis(model: str, fasta: str, probes: int) -> dict[str, Any]:
     -------
     dict
         ``seconds``, without imports and loading, ``device``, and ``demand`` of a probe: a forward pass for itself
-        and each of its three mutants a position, which may be computed in bf16.
+        and each of its three mutants a position, which may be computed in either precision.
     """
     predictor = catalog.Predictor.load(model)
     rnas = [rna for _, rna in read_sequences(fasta)][:probes]
@@ -70,7 +76,8 @@ def measure_mutagenesis(model: str, fasta: str, probes: int) -> dict[str, Any]:
     return {
         "seconds": seconds,
         "device": str(predictor.device),
-        "demand": asdict(Demand(passes * each, 0, "bf16")),
+        "simulated": predictor.info.simulated,
+        "demand": asdict(Demand(passes * each, 0, "any")),
     }
 
 
@@ -85,6 +92,20 @@ def compare_runs(first: Sequence[str], second: Sequence[str]) -> dict[str, Any]:
     groups = [[Run.open(path) for path in side] for side in (first, second)]
     found = comparisons.compare_groups(*groups)
     return {metric: asdict(difference) for metric, difference in found.items()}
+
+
+@contextlib.contextmanager
+def _empty_cache() -> Iterator[None]:
+    """Let this process have a cache of its own, and remove it."""
+    with tempfile.TemporaryDirectory(prefix="ribocyte-bench-") as folder:
+        before = os.environ.get(CACHE_VARIABLE)
+        os.environ[CACHE_VARIABLE] = folder
+        try:
+            yield
+        finally:
+            os.environ.pop(CACHE_VARIABLE)
+            if before is not None:
+                os.environ[CACHE_VARIABLE] = before
 
 
 def _bytes(split: Split) -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -13,7 +12,7 @@ from typing import Any
 
 from ribocyte.bench.machine import describe_machine
 from ribocyte.bench.processes import run_task
-from ribocyte.bench.ratios import Demand, Ratio, compare_sides, least_seconds
+from ribocyte.bench.ratios import Demand, Ratio, compare_sides, least_seconds, plain
 from ribocyte.bench.works import Bench, Reading, Side, Work
 from ribocyte.files import write_text
 
@@ -100,7 +99,7 @@ class WorkResult:
                     "median_seconds": side.seconds,
                     "peaks_mb": [reading.peak_mb for reading in side.readings],
                     "peak_mb": side.peak_mb,
-                    "ratio": None if side.ratio is None else _plain(side.ratio),
+                    "ratio": None if side.ratio is None else plain(asdict(side.ratio)),
                 }
                 for side in self.sides
             ],
@@ -168,7 +167,7 @@ def compare_works(
     """
     settings = {"repetitions": repetitions, **asdict(bench.size)}
     results = Results(describe_machine(), {}, settings)
-    _write(results, out)
+    _refuse_unwritable(out)
     start = time.monotonic()
     results = replace(results, limits=find_limits())
     for work in works:
@@ -216,10 +215,10 @@ def _better(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, An
     return {key: max(value, second[key]) if key in numbers else value for key, value in first.items()}
 
 
+def _refuse_unwritable(path: Path) -> None:
+    """Find out whether a file can be written, and leave what is in it."""
+    write_text(path, path.read_text(encoding="utf-8") if path.is_file() else "{}\n")
+
+
 def _write(results: Results, path: Path) -> None:
     write_text(path, json.dumps(results.as_json(), indent=2) + "\n")
-
-
-def _plain(ratio: Ratio) -> dict[str, Any]:
-    known = {key: None if isinstance(v, float) and math.isnan(v) else v for key, v in asdict(ratio).items()}
-    return {**known, "each": list(ratio.each)}

@@ -15,7 +15,7 @@ from typing import Any
 
 from ribocyte.bench.machine import count_cores, describe_machine
 from ribocyte.bench.processes import run_command, run_task
-from ribocyte.bench.ratios import Growth, fit_growth
+from ribocyte.bench.ratios import Growth, fit_growth, plain
 from ribocyte.bench.works import Bench
 from ribocyte.errors import RequestError, suggest
 from ribocyte.files import write_text
@@ -126,12 +126,14 @@ def measure_growth(
             raise RequestError(
                 f"{name}: nothing that grows", expected=f"one of {', '.join(AXES)}", mend=suggest(name, AXES)
             )
+    out.mkdir(parents=True, exist_ok=True)
+    write_text(out / TABLE, _tabulate([]))  # if that cannot be written, nothing need be measured
     grown: list[Grown] = []
     for name in dict.fromkeys(names or AXES):
         grown.append(measure_axis(AXES[name], bench, repetitions, report, largest))
         machine = describe_machine()
         axes = {one.name: {**asdict(one), "caption": caption(one)} for one in grown}
-        write_text(out / RESULTS, json.dumps({"machine": machine, "axes": axes}, indent=2) + "\n")
+        write_text(out / RESULTS, json.dumps(plain({"machine": machine, "axes": axes}), indent=2) + "\n")
         write_text(out / TABLE, _tabulate(grown))
         save_figure(draw_growth(grown), out / FIGURE)
     return grown
@@ -141,6 +143,10 @@ def measure_axis(axis: Axis, bench: Bench, repetitions: int, report: Report, lar
     """Measure every size of an axis, the smallest first."""
     sizes = [size for size in axis.sizes if not largest or size <= largest] or [axis.sizes[0]]
     measured: dict[int, Point] = {}
+    if axis.smallest:
+        axis.measure(
+            bench, axis.smallest
+        )  # warms up files and caches: what is fixed is measured warm, as all is
     for size in dict.fromkeys([axis.smallest, *sizes] if axis.smallest else sizes):
         readings = []
         for _ in range(repetitions):
@@ -150,8 +156,8 @@ def measure_axis(axis: Axis, bench: Bench, repetitions: int, report: Report, lar
         measured[size] = Point(size, statistics.median(times), statistics.median(peaks))
     points = tuple(measured[size] for size in sizes)
     fixed = measured[axis.smallest] if axis.smallest else Point(0, 0.0, 0.0)
-    seconds = fit_growth(sizes, [point.seconds for point in points], fixed.seconds)
-    memory = fit_growth(sizes, [point.peak_mb for point in points], fixed.peak_mb)
+    seconds = fit_growth(sizes, [point.seconds for point in points], fixed.seconds, fixed.size)
+    memory = fit_growth(sizes, [point.peak_mb for point in points], fixed.peak_mb, fixed.size)
     return Grown(axis.name, axis.about, axis.unit, points, seconds, memory)
 
 
@@ -213,6 +219,7 @@ def _share_training(bench: Bench, size: int) -> tuple[float, float]:
     """Train with so many processes of one thread each; the time of the second epoch, without the start."""
     table = bench.need("table")
     changes = ["training.epochs=2", f"training.processes={size}", "training.precision=32"]
+    changes.append("training.device=cpu")
     changes.append(f'data.experiments=["{table["experiment"]}"]')
     settings = [part for change in changes for part in ("--set", change)]
     data = ["--data", table["data"]] if table["data"] else []

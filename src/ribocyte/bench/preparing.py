@@ -14,7 +14,7 @@ import numpy as np
 import polars as pl
 
 from ribocyte.cells.bloodmnist import BLOODMNIST
-from ribocyte.files import atomic_write, find
+from ribocyte.files import atomic_write, find, locate
 from ribocyte.rna.alphabet import LETTERS
 from ribocyte.rna.rnacompete import NORM_DATA
 from ribocyte.rna.table import PROBE_COLUMNS, read_header
@@ -63,10 +63,10 @@ def prepare(what: str, folder: str, data: str | None, **size: int) -> dict[str, 
 
 
 def find_cells(data: Path | None, folder: Path) -> dict[str, Any]:
-    """Find BloodMNIST, or simulate it."""
+    """Find BloodMNIST; simulate it where no data folder was named and the usual ones hold none."""
     from ribocyte.cells.smear import SmearConfig, write_bloodmnist
 
-    path = find(BLOODMNIST, data)
+    path = locate(BLOODMNIST, data) if data else find(BLOODMNIST)
     if path is not None:
         return {"path": str(path), "data": str(data) if data else None}
     root = folder / "cells"
@@ -77,11 +77,11 @@ def find_cells(data: Path | None, folder: Path) -> dict[str, Any]:
 
 
 def find_measurements(data: Path | None, folder: Path) -> dict[str, Any]:
-    """Find the table of intensities and an experiment in it, or simulate one."""
+    """Find the table of intensities and an experiment in it; for the rest as `find_cells`."""
     from ribocyte.rna import assay
     from ribocyte.rna.motifs import find_motif
 
-    path = find(NORM_DATA, data)
+    path = locate(NORM_DATA, data) if data else find(NORM_DATA)
     if path is None:
         data = folder / "rna"
         path = find(NORM_DATA, data) or assay.write_experiment(

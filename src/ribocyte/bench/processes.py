@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
+import math
 import os
+import signal
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ribocyte.errors import RequestError, WorkError
+
+LAUNCHER = Path(__file__).with_name("launch.py")
 
 
 @dataclass(frozen=True)
@@ -54,29 +57,29 @@ def run_process(
     WorkError
         If it ends otherwise than with 0; says the last line of its stderr.
     """
-    with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as messages:
-        start = time.perf_counter()
-        process = subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=messages,
-            env={**os.environ, **(environment or {})},
-        )
-        try:
-            _, status, usage = os.wait4(process.pid, 0)
-        except BaseException:
-            process.kill()
-            process.wait()
-            raise
-        seconds = time.perf_counter() - start
-        process.returncode = os.waitstatus_to_exitcode(status)
-        if process.returncode:
-            messages.seek(0)
-            raise WorkError(f"{called}: {_last_line(messages.read(), process.returncode)}")
-        output.seek(0)
-        unit = 1 if sys.platform == "darwin" else 1024  # macOS counts bytes, Linux KiB
-        return Finished(seconds, usage.ru_maxrss * unit / 1e6, output.read().decode(errors="replace"))
+    with tempfile.TemporaryDirectory(prefix="ribocyte-bench-") as folder:
+        took, output, messages = (Path(folder) / name for name in ("took", "output", "messages"))
+        with output.open("wb") as stdout, messages.open("wb") as stderr:
+            process = subprocess.Popen(
+                [sys.executable, "-I", "-S", str(LAUNCHER), str(took), *command],
+                stdin=subprocess.DEVNULL,
+                stdout=stdout,
+                stderr=stderr,
+                env={**os.environ, **(environment or {})},
+                start_new_session=True,  # so that it can be ended with all that it started
+            )
+            try:
+                process.wait()
+            except BaseException:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+                raise
+        if not took.is_file():
+            raise WorkError(f"{called}: {_last_line(messages.read_bytes(), process.returncode)}")
+        found = json.loads(took.read_text())
+        if found["code"]:
+            raise WorkError(f"{called}: {_last_line(messages.read_bytes(), found['code'])}")
+        return Finished(found["seconds"], found["peak_mb"], output.read_text(errors="replace"))
 
 
 def run_task(task: str, settings: Mapping[str, Any], called: str) -> dict[str, Any]:
@@ -114,17 +117,20 @@ def read_line(finished: Finished, called: str, *keys: str) -> dict[str, Any]:
     Raises
     ------
     WorkError
-        If there is none, or it lacks one of the keys.
+        If there is none, or it lacks one of the keys as a number above 0.
     """
     lines = finished.output.strip().splitlines()
     try:
         found = json.loads(lines[-1])
-        return {key: float(found[key]) for key in keys}
-    except (IndexError, ValueError, KeyError, TypeError) as error:
-        said = lines[-1][:80] if lines else "nothing"
+        numbers = {key: float(found[key]) for key in keys}
+    except (IndexError, ValueError, KeyError, TypeError):
+        numbers = {}
+    if not numbers or not all(math.isfinite(number) and number > 0 for number in numbers.values()):
         raise WorkError(
-            f"{called}: said {said!r}", expected=f"a JSON line with {', '.join(keys)}, as numbers"
-        ) from error
+            f"{called}: said {lines[-1][:80] if lines else 'nothing'!r}",
+            expected=f"a JSON line with {', '.join(keys)}, as numbers above 0",
+        )
+    return numbers
 
 
 def _last_line(messages: bytes, code: int) -> str:

@@ -93,6 +93,8 @@ def measure_kernels(
         the time the GPU was at work.
     """
     read, splits, training = _prepare(recipe, settings, rows, data, made, 1)
+    network, encoding = catalog.build_network(read, splits.info), catalog.make_encoding(read, splits.info)
+    training = settle_precision(training, network, splits, encoding=encoding, objective=read.objective)
     with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CUDA]) as seen:
         _train(read, splits, training)
     microseconds = sum(event.self_device_time_total for event in seen.key_averages())

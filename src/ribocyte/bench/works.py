@@ -319,8 +319,8 @@ def _predicting(bench: Bench, model: Mapping[str, Any], count: int, brief: bool)
     """Make the side that predicts for so many RNAs; fewer than all are there for their peak of memory."""
     fasta, out = bench.need("rnas", count=count), bench.folder / "predicted.tsv"
     arguments = ["predict", model["path"], fasta["path"], "--out", str(out), *(["--brief"] if brief else [])]
-    # One forward pass, whose products may be computed in bf16, and a share of the file.
-    demand = Demand(model["multiply_adds"], fasta["bytes"] / count, "bf16")
+    # One forward pass, whose products may be computed in either precision, and a share of the file.
+    demand = Demand(model["multiply_adds"], fasta["bytes"] / count, "any")
     facts = {"demand": asdict(demand), "simulated": model["simulated"]}
 
     def measure() -> Reading:

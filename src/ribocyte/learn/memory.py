@@ -20,8 +20,8 @@ def keep_freed_memory() -> None:
     largest = 2**31 - 1
     try:
         library = ctypes.CDLL(None)
-        library.mallopt(_MMAP_THRESHOLD, 2**30)
-        library.mallopt(_TRIM_THRESHOLD, largest)
+        if library.mallopt(_MMAP_THRESHOLD, 2**30):  # refused, the other alone would do harm
+            library.mallopt(_TRIM_THRESHOLD, largest)
     except (AttributeError, OSError):
         return
 

@@ -23,8 +23,13 @@ def is_quick(inputs: Tensor) -> bool:
     return on_cpu and torch.is_grad_enabled()
 
 
+def _as_level(share: float) -> int:
+    return min(max(round(share * LEVELS), 1), LEVELS - 1) if share else 0
+
+
 def draw_mask(shape: torch.Size, share: float, dtype: torch.dtype) -> Tensor:
-    """Draw what dropout multiplies with: 0 for a share of the numbers, and for the others what keeps the mean.
+    """Draw what dropout multiplies with: 0 for a share of the numbers, and for the others what keeps the
+    mean, to the rounding of the dtype.
 
     One random byte a number, eight from each draw of the generator. PyTorch's Bernoulli generator takes ten
     times as long.
@@ -34,11 +39,11 @@ def draw_mask(shape: torch.Size, share: float, dtype: torch.dtype) -> Tensor:
     shape : torch.Size
         Of the mask.
     share : float
-        Of zeros, 0 to below 1; rounded to a multiple of 1/256, of which at least one is kept.
+        Of zeros, 0 to below 1; rounded to a multiple of 1/256, from one of them to all but one.
     dtype : torch.dtype
         Of the mask.
     """
-    dropped = min(round(share * LEVELS), LEVELS - 1)
+    dropped = _as_level(share)
     count = math.prod(shape)
     draws = torch.empty((count + 7) // 8, dtype=torch.int64).random_(-(2**63), None)
     kept = draws.view(torch.uint8)[:count] >= dropped
@@ -50,7 +55,7 @@ class Dropout(nn.Dropout):
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Drop a share of the numbers while training; shape and dtype stay."""
-        if not (self.training and self.p and is_quick(inputs)):
+        if not (self.training and 0 < self.p < 1 and is_quick(inputs)):
             return super().forward(inputs)
         return inputs * draw_mask(inputs.shape, self.p, inputs.dtype)
 
@@ -60,7 +65,7 @@ class MapDropout(nn.Dropout2d):
 
     def forward(self, maps: Tensor) -> Tensor:
         """Drop a share of the maps (N, C, ...) while training; shape and dtype stay."""
-        if not (self.training and self.p and is_quick(maps)):
+        if not (self.training and 0 < self.p < 1 and is_quick(maps)):
             return super().forward(maps)
         shape = torch.Size((*maps.shape[:2], *(1 for _ in maps.shape[2:])))
         return maps * draw_mask(shape, self.p, maps.dtype)

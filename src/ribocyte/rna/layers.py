@@ -64,7 +64,7 @@ class Maximum(nn.Module):
 
     def forward(self, maps: Maps) -> Features:
         """Take it over all positions; see `without_padding` for those to be left out."""
-        if is_quick(maps):
+        if self.training and is_quick(maps):
             return strongest(maps)
         return nn.functional.max_pool2d(maps, (1, maps.shape[-1])).flatten(1)
 
@@ -92,8 +92,8 @@ def reversal(there: Mask) -> Int64[Tensor, "batch length"]:
     return torch.where(position < count, count - 1 - position, position)
 
 
-def reorder(steps: Steps, order: Int64[Tensor, "batch length"]) -> Steps:
+def reorder(steps: Steps, order: Int64[Tensor, "batch length"], training: bool = False) -> Steps:
     """Put the positions of each RNA into the order that `reversal` gives."""
-    if is_quick(steps):
+    if training and is_quick(steps):
         return turn(steps, order)
     return steps.gather(1, order.unsqueeze(-1).expand_as(steps))

@@ -228,8 +228,8 @@ class BiLSTM(nn.Module):
         steps = as_steps(hits)  # already contiguous in this order
         reverse = reversal(merged)
         ahead, _ = self.read_forward(steps)
-        back, _ = self.read_backward(reorder(steps, reverse))
-        return torch.cat([ahead, reorder(back, reverse)], dim=-1), merged
+        back, _ = self.read_backward(reorder(steps, reverse, self.training))
+        return torch.cat([ahead, reorder(back, reverse, self.training)], dim=-1), merged
 
     def _pool(self, steps: Steps, there: Mask) -> Features:
         """Take maximum and mean of each state, after self-attention if any, or let attention itself pool."""
