@@ -100,7 +100,7 @@ def _write_parquet(frames: Iterator[pl.DataFrame], stream: IO[bytes]) -> None:
 
 
 def _gathered(frames: Iterator[pl.DataFrame]) -> Iterator[pl.DataFrame]:
-    """Put small frames together: to write one is as slow as to write a thousand rows."""
+    """Put small frames together: a file of one row takes two thirds as long as one of 4,096."""
     import polars as pl
 
     gathered, size = list[pl.DataFrame](), 0.0
