@@ -65,16 +65,20 @@ def test_a_peer_is_not_believed_what_cannot_be(said: str) -> None:
 
 
 def test_whoever_is_stopped_takes_what_it_started_along(tmp_path: Path) -> None:
-    mark = tmp_path / "alive"
-    inner = f"import time; time.sleep(4); open({str(mark)!r}, 'w')"
+    begun, alive = tmp_path / "begun", tmp_path / "alive"
+    inner = f"import time; open({str(begun)!r}, 'w'); time.sleep(3); open({str(alive)!r}, 'w')"
     outer = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {inner!r}])"
-    asked = "from ribocyte.bench.processes import run_process; import sys; run_process(sys.argv[1:], 'work')"
+    asked = (
+        "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); "  # it may be ignored here
+        "from ribocyte.bench.processes import run_process; run_process(sys.argv[1:], 'work')"
+    )
     process = subprocess.Popen([sys.executable, "-c", asked, sys.executable, "-c", outer])
-    time.sleep(2)
+    while not begun.exists():
+        time.sleep(0.05)
     process.send_signal(signal.SIGINT)
     process.wait()
-    time.sleep(4)
-    assert not mark.exists()
+    time.sleep(3.5)
+    assert not alive.exists()
 
 
 def test_results_are_json_values() -> None:
