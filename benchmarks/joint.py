@@ -14,7 +14,6 @@ import json
 import resource
 import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -33,8 +32,7 @@ def measure(recipe: str, data: Path | None, rows: int, threads: int) -> dict[str
     import torch
 
     from ribocyte import catalog
-    from ribocyte.learn.runs import Run
-    from ribocyte.learn.training import fit
+    from ribocyte.bench.training import train_once
 
     torch.set_num_threads(threads)
     tables = PLAIN if recipe == "plain" else catalog.read_recipe(Path(recipe)).as_tables()
@@ -44,18 +42,7 @@ def measure(recipe: str, data: Path | None, rows: int, threads: int) -> dict[str
     start = time.perf_counter()
     splits = catalog.load_data(read, data)
     loading = time.perf_counter() - start
-    with tempfile.TemporaryDirectory() as folder:
-        run = Run.create(Path(folder) / "run", read.as_tables())
-        fit(
-            catalog.build_network(read, splits.info),
-            splits,
-            encoding=catalog.make_encoding(read, splits.info),
-            objective=read.objective,
-            training=read.training,
-            run=run,
-            card={},
-        )
-        row = run.history.row(0, named=True)
+    row = train_once(read, splits, read.training)
     probes, proteins = splits.train.targets.shape
     return {
         "recipe": read.name,

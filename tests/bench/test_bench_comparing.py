@@ -73,7 +73,9 @@ def test_whoever_is_stopped_takes_what_it_started_along(tmp_path: Path) -> None:
         "from ribocyte.bench.processes import run_process; run_process(sys.argv[1:], 'work')"
     )
     process = subprocess.Popen([sys.executable, "-c", asked, sys.executable, "-c", outer])
+    deadline = time.monotonic() + 60
     while not begun.exists():
+        assert time.monotonic() < deadline
         time.sleep(0.05)
     process.send_signal(signal.SIGINT)
     process.wait()

@@ -61,7 +61,7 @@ def measure_training(
     network = catalog.build_network(read, splits.info)
     encoding, objective = catalog.make_encoding(read, splits.info), read.objective
     training = settle_precision(training, network, splits, encoding=encoding, objective=objective)
-    row = _train(read, splits, training)
+    row = train_once(read, splits, training)
     examples = encoding.expand(splits.train.inputs[: min(8, len(splits.train))])
     return {
         "simulated": splits.info.simulated,
@@ -96,7 +96,7 @@ def measure_kernels(
     network, encoding = catalog.build_network(read, splits.info), catalog.make_encoding(read, splits.info)
     training = settle_precision(training, network, splits, encoding=encoding, objective=read.objective)
     with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CUDA]) as seen:
-        _train(read, splits, training)
+        train_once(read, splits, training)
     microseconds = sum(event.self_device_time_total for event in seen.key_averages())
     return {"kernel_seconds": microseconds / 1e6 / len(splits.train)}
 
@@ -174,8 +174,18 @@ def _prepare(
     return read, splits, replace(read.training, epochs=epochs, score_test_each_epoch=False)
 
 
-def _train(read: Recipe, splits: Splits, training: Training) -> dict[str, float]:
-    """Train in a folder that is gone afterwards; give the last row of the history."""
+def train_once(read: Recipe, splits: Splits, training: Training) -> dict[str, float]:
+    """Train in a folder that is gone afterwards; give the last row of the history.
+
+    Parameters
+    ----------
+    read : Recipe
+        Network, encoding and objective.
+    splits : Splits
+        What is trained on, and judged.
+    training : Training
+        How.
+    """
     with tempfile.TemporaryDirectory() as folder:
         run = Run.create(Path(folder) / "run", read.as_tables())
         fit(
