@@ -31,8 +31,8 @@ def draw_mask(shape: torch.Size, share: float, dtype: torch.dtype) -> Tensor:
     """Draw what dropout multiplies with: 0 for a share of the numbers, and for the others what keeps the
     mean, to the rounding of the dtype.
 
-    One random byte a number, eight from each draw of the generator. PyTorch's Bernoulli generator takes ten
-    times as long.
+    One random byte a number, eight from each draw of the generator. PyTorch's Bernoulli generator takes
+    three times as long (2.5 to 3.8, 12,000 to 61,000 numbers, two threads).
 
     Parameters
     ----------
