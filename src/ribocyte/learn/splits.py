@@ -180,7 +180,8 @@ def _join(names: np.ndarray[Any, np.dtype[np.str_]]) -> bytes:
     """Write names below each other in UTF-8: those of plain letters all at once, 240,000 in a few milliseconds."""
     codes = np.ascontiguousarray(names).view(np.uint32).reshape(len(names), -1)
     if codes.size and codes.max() < 128:
-        lines = np.pad(codes.astype(np.uint8), ((0, 0), (0, 1)), constant_values=ord("\n"))
-        written: bytes = lines[lines != 0].tobytes()[:-1]
-        return written
+        lines = np.full((len(codes), codes.shape[1] + 1), ord("\n"), dtype=np.uint8)
+        lines[:, :-1] = codes
+        written = lines if codes.all() else lines[lines != 0]  # names of one length have no zeros behind them
+        return written.tobytes()[:-1]
     return "\n".join(names.tolist()).encode()

@@ -8,7 +8,7 @@ Set B, each contain every 9-mer many times: train on one, test on the other.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import torch
+from numpy.typing import ArrayLike
 from torch import Tensor, nn
 
 from ribocyte.errors import DataError
@@ -151,9 +152,9 @@ def find_table(root: Path | None = None) -> Path:
     return root if root is not None and root.is_file() else locate(NORM_DATA, root)
 
 
-def is_simulated(names: Iterable[str]) -> bool:
+def is_simulated(names: ArrayLike) -> bool:
     """Say whether a table comes from a simulator: every probe's name says so."""
-    return all(name.startswith(SIMULATED) for name in names)
+    return bool((np.asarray(names).astype(f"U{len(SIMULATED)}") == SIMULATED).all())  # cut to that length
 
 
 def check(root: Path | None = None, validation: float = 0.2) -> dict[str, Any]:
@@ -228,7 +229,9 @@ def _split(table: pl.DataFrame, protocol: Protocol, validation: float) -> Rows:
 
 
 def _padded(rna: np.ndarray[Any, np.dtype[np.uint8]], length: int) -> Tensor:
-    return nn.functional.pad(torch.from_numpy(rna), (0, length - rna.shape[1]), value=PADDING)
+    tokens = torch.from_numpy(rna)
+    missing = length - rna.shape[1]  # where none is, padding would copy all the same
+    return nn.functional.pad(tokens, (0, missing), value=PADDING) if missing else tokens
 
 
 def _stack(columns: list[np.ndarray[Any, np.dtype[np.float32]]]) -> Tensor:
