@@ -9,7 +9,7 @@ from sklearn.linear_model import Ridge
 from torch import Tensor, nn
 
 from ribocyte.errors import DataError
-from ribocyte.rna.joint.few_shot import PENALTIES, adapt, fit_head
+from ribocyte.rna.joint.few_shot import PENALTIES, POWER, adapt, fit_head
 
 
 def draw(rows: int, features: int = 6, noise: float = 0.3, seed: int = 0) -> tuple[Tensor, Tensor, Tensor]:
@@ -27,7 +27,10 @@ def test_the_leave_one_out_error_is_that_of_leaving_each_row_out() -> None:
     head = fit_head(known, own, measured)
     spread = 2 * float(measured.std(correction=0))
     fitted = measured.clamp(float(measured.mean()) - spread, float(measured.mean()) + spread)
-    unit = float((known.double() - known.double().mean(0)).square().sum()) / 1e4
+    # Before the ridge sees them, known proteins are weighed by their correlation with what was measured.
+    relevance = [abs(np.corrcoef(column, fitted)[0, 1]) ** POWER for column in known.T.double().numpy()]
+    known = known.double() * torch.tensor(relevance)
+    unit = float((known - known.mean(0)).square().sum()) / 1e4
 
     def brute_force(share: float, penalty: float) -> float:
         errors = []
@@ -82,6 +85,24 @@ def test_an_outlier_moves_little() -> None:
     other = fit_head(known, own, measured)
     weights = torch.linalg.lstsq(known - known.mean(0), (measured - measured.mean())[:, None]).solution[:, 0]
     assert (other.weights - one.weights).norm() < 0.25 * (weights - one.weights).norm()
+
+
+def test_of_many_known_proteins_those_that_bind_alike_speak() -> None:
+    random = torch.Generator().manual_seed(3)
+    known = torch.randn(40 + 500, 300, generator=random)
+    truth = known[:, 7] + 0.5 * known[:, 123]
+    measured = truth[:40] + 0.3 * torch.randn(40, generator=random)
+    head = fit_head(known[:40], torch.zeros(40), measured)
+    ridge = Ridge(alpha=1.0).fit(known[:40].numpy(), measured.numpy()).predict(known[40:].numpy())
+    found = np.corrcoef([head.apply(known[40:], torch.zeros(500)).numpy(), ridge, truth[40:].numpy()])[2]
+    assert found[0] > found[1] + 0.2
+    assert set(head.weights.abs().topk(2).indices.tolist()) == {7, 123}
+
+
+def test_a_known_protein_that_says_the_same_of_every_probe_has_no_weight() -> None:
+    known, own, measured = draw(30)
+    known[:, 2] = 1.0
+    assert fit_head(known, own, measured).weights[2] == 0
 
 
 def test_the_trunk_tells_what_no_known_protein_does() -> None:

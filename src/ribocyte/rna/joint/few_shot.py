@@ -7,10 +7,15 @@ prediction as prior. The known proteins' outputs go where proteins differ from e
 probes can still tell; the features where no known protein went, which takes more. Share of the prior and penalty are
 those whose leave-one-out error, which has a closed form (Allen 1974), is the smallest.
 
-Measurements beyond two standard deviations are fitted as if they lay there: the array's noise grows with the
-intensity, and with a few hundred probes the strongest would decide. On seven simulated proteins of clusters that the
-network never saw, 256 probes give a Spearman of 0.656 without that and without the trunk's features, 0.664 with the
-first, 0.667 with both; 1,024 probes 0.685, 0.690 and 0.694.
+Of the known proteins those that say what was measured of the new one may contribute most: each one's outputs are
+weighed, before the ridge sees them, by the third power of their correlation with the measurements, as adaptive
+penalties do (Zou 2006). Measurements beyond two standard deviations are fitted as if they lay there: the array's noise
+grows with the intensity, and with a few hundred probes the strongest would decide.
+
+On seven simulated proteins of clusters that the network never saw, 256 probes gave a Spearman of 0.656 without the
+limit and without the trunk's features, 0.664 with the first, 0.667 with both; 1,024 probes 0.685, 0.690 and 0.694. On
+twelve others the weights by correlation raised it from 0.454 to 0.497 with 16 probes, from 0.584 to 0.597 with 64, from
+0.628 to 0.638 with 256 and from 0.664 to 0.666 with 1,024; the second and the fourth power do as well.
 """
 
 from __future__ import annotations
@@ -31,6 +36,8 @@ PENALTIES = 10.0 ** np.arange(-3.0, 5.01, 0.25)
 """Tried, in units of a ten-thousandth of the features' sum of squares."""
 FARTHEST = 2.0
 """Standard deviations from the mean at which a measurement is fitted at most."""
+POWER = 3
+"""Of its correlation with the measurements that a known protein's outputs are weighed by."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,7 +57,8 @@ class Head:
     penalty : float
         Chosen, in units of `PENALTIES`.
     error : float
-        Root of the mean squared leave-one-out error.
+        Root of the mean squared leave-one-out error; too small by what the weights by correlation have seen of
+        the row left out.
     measurements : int
         How many there were.
     """
@@ -153,6 +161,8 @@ def fit_head(known: Tensor, own: Tensor, measured: Tensor, trunk: Tensor | None 
     )
     spread = FARTHEST * targets.std()
     targets = np.clip(targets, targets.mean() - spread, targets.mean() + spread)
+    relevance = _correlate(features, targets[:, 0]) ** POWER
+    features = relevance * features
     balance = _size(features) / _size(more) if more.size else 1.0
     features = np.concatenate([features, balance * more], axis=1)
     centre, base, mean = features.mean(axis=0), prior.mean(), targets.mean()
@@ -164,7 +174,7 @@ def fit_head(known: Tensor, own: Tensor, measured: Tensor, trunk: Tensor | None 
     weights = axes @ (sizes / (sizes**2 + penalty) * (basis.T @ left))
     known_count = known.shape[1]
     return Head(
-        weights=torch.from_numpy(weights[:known_count]).float(),
+        weights=torch.from_numpy(relevance * weights[:known_count]).float(),
         trunk=torch.from_numpy(balance * weights[known_count:]).float(),
         prior=share,
         bias=float(mean - share * base - centre @ weights),
@@ -191,6 +201,14 @@ def adapt(network: nn.Module, heads: list[Head]) -> Adapted:
         weights[known + number, number] = head.prior
     trunk = torch.stack([head.trunk for head in heads], dim=1)
     return Adapted(network, weights, trunk, torch.tensor([head.bias for head in heads]))
+
+
+def _correlate(table: Floats, values: Floats) -> Floats:
+    """Give the size of each column's correlation with some values; 0 for a column that is constant."""
+    centred, around = table - table.mean(axis=0), values - values.mean()
+    sizes = np.linalg.norm(centred, axis=0) * np.linalg.norm(around)
+    found: Floats = np.abs(centred.T @ around) / np.where(sizes > 0, sizes, np.inf)
+    return found
 
 
 def _size(table: Floats) -> float:

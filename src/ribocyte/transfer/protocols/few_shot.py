@@ -157,7 +157,8 @@ def _design(study: Study, newcomers: list[str]) -> tuple[str, ...]:
         f"{len(newcomers)} proteins, each of another cluster, of a fold that the joint network was trained without. Of "
         f"each, {shots} probes of Set A were taken as measured: drawn by the seed, scaled by these alone. The joint "
         "network's trunk stays as it is; what is fitted is how much its features, the protein's own prediction and "
-        "those for the known proteins count, by ridge regression with penalty and prior chosen by leave-one-out.",
+        "those for the known proteins count, by ridge regression with penalty and prior chosen by leave-one-out; known "
+        "proteins that say what was measured count for more.",
         f"Beside it, networks of one protein trained on the same probes for {size.single_epochs} epochs; to choose "
         "their epoch they were given a fifth as many probes more, 64 at least, which the joint network was not. All "
         f"are scored on {len(study.bench.tokens):,} probes of Set B.",
