@@ -70,15 +70,20 @@ def test_how_it_was_trained_is_told_whole(rna: Path) -> None:
 
 def test_a_model_file_alone_has_no_scores_and_the_card_says_so(tmp_path: Path) -> None:
     card = card_of(untrained.save(tmp_path / "model.safetensors"))
-    assert "came without the folder of its run" in section(card, "Scores")
+    assert "came without scores on test data" in section(card, "Scores")
     assert "model-index" not in card
     assert "42 s" not in card
+
+
+def test_a_part_of_a_study_has_no_scores_of_its_own(rna: Path) -> None:
+    (rna / "scores.json").write_text('{"what": "part of a study of many proteins, which scores it"}')
+    assert "where it is part of a study, the study has them" in section(card_of(rna), "Scores")
 
 
 def test_a_model_file_in_its_runs_folder_is_told_about_as_the_run(rna: Path) -> None:
     assert card_of(rna / "model.safetensors") == card_of(rna)
     (rna / "model.safetensors").rename(rna / "other.safetensors")
-    assert "came without the folder" in card_of(rna / "other.safetensors")
+    assert "came without scores" in card_of(rna / "other.safetensors")
 
 
 def test_proteins_are_named_where_the_recipe_asked_for_them_or_a_workbook_tells(

@@ -57,7 +57,7 @@ def test_of_a_model_without_a_run_the_card_says_so(tmp_path: Path) -> None:
     model = untrained.model("rna-cnn")
     files = stage(model, tmp_path / "staged")
     assert [file.name for file in files] == ["README.md", "model.safetensors"]
-    assert "came without the folder of its run" in files[0].read_text()
+    assert "came without scores on test data" in files[0].read_text()
 
 
 def test_nothing_is_laid_over_what_is_there(run: Path) -> None:
@@ -91,7 +91,7 @@ def test_a_model_is_fetched_once_and_a_revision_is_that_one(hub: Hub, run: Path,
 def test_pushing_again_goes_on_in_the_same_repository(hub: Hub, run: Path) -> None:
     push_to_hub(run, "lab/again", endpoint=hub.url)
     push_to_hub(Predictor.load(run, "cpu"), "lab/again", endpoint=hub.url)
-    assert b"came without the folder of its run" in hub.files["lab/again"]["README.md"]
+    assert b"came without scores on test data" in hub.files["lab/again"]["README.md"]
 
 
 def test_what_the_hub_does_not_have_is_told(hub: Hub, run: Path, tmp_path: Path) -> None:

@@ -184,7 +184,7 @@ def test_a_build_that_fails_leaves_nothing(tmp_path: Path) -> None:
     assert sorted(entry.name for entry in tmp_path.iterdir()) == ["cut.txt.gz", "norm_data.txt.gz"]
 
 
-@pytest.mark.parametrize("harm", ["missing", "truncated", "shape", "json", "key"])
+@pytest.mark.parametrize("harm", ["missing", "truncated", "shape", "json", "key", "letters", "rows", "dtype"])
 def test_a_damaged_folder_is_refused(tmp_path: Path, harm: str) -> None:
     folder = build(write_table(tmp_path), tmp_path / "all").path
     match harm:
@@ -199,7 +199,14 @@ def test_a_damaged_folder_is_refused(tmp_path: Path, harm: str) -> None:
             (folder / "compendium.json").write_text("{")
         case "key":
             (folder / "compendium.json").write_text("{}")
-    with pytest.raises(DataError, match=r"all: .*build it again"):
+        case "letters" | "rows":
+            name = "tokens.npy" if harm == "letters" else "first_row.npy"
+            values = np.load(folder / name)
+            values[3] = 6 if harm == "letters" else len(values)
+            np.save(folder / name, values)
+        case "dtype":
+            np.save(folder / "tokens.npy", np.load(folder / "tokens.npy").astype(np.float32))
+    with pytest.raises(DataError, match=r"all(/\w+.npy)?: .*build it again"):
         Compendium.open(folder)
 
 

@@ -13,6 +13,7 @@ from ribocyte.documents.document import Section, TableBlock
 from ribocyte.documents.text import as_code
 from ribocyte.learn import measure
 from ribocyte.rna.encoding import RNAEncoding
+from ribocyte.rna.joint.adapting import ADAPTED
 from ribocyte.rna.rnacompete import NORM_DATA
 
 if TYPE_CHECKING:
@@ -151,7 +152,7 @@ def outputs(subject: Subject) -> Section:
 def scores(subject: Subject) -> Section:
     """Say how good it is, or that nobody knows."""
     if subject.scores is None:
-        text = "This model came without the folder of its run: how it scored on test data is not known here."
+        text = "This model came without scores on test data; where it is part of a study, the study has them."
         return Section("Scores", (text,))
     facts, info = subject.scores, subject.model.info
     rows = tuple((METRICS.get(name, name), *_with_interval(score)) for name, score in facts["test"].items())
@@ -173,6 +174,37 @@ def limits(subject: Subject) -> Section:
     """Say what it is for and where it ends."""
     tell = {"rna": _limits_of_rna, "cells": _limits_of_cells}[subject.model.domain]
     return Section("Intended use and limits", tuple(tell(subject)))
+
+
+def adaptation(subject: Subject) -> Iterator[Section]:
+    """Say what a joint model was adapted to, where it was."""
+    told = subject.model.info.normalisation.get(ADAPTED)
+    if told is None:
+        return
+    facts = {
+        "measured RNAs": f"{told['rnas']:,}",
+        "scale": told["scale"],
+        "share of the prediction from the protein's sequence"
+        if told["sequence"]
+        else "share of the mean over the known proteins": f"{told['share']:.2f}",
+        "known proteins that count most": ", ".join(
+            as_code(voice["gene"] or voice["protein"]) for voice in told["voices"][:5]
+        ),
+    }
+    for name, score in told["scores"].items():
+        value, bounds = _with_interval(score)
+        facts[METRICS.get(name, name)] = f"{value} ({bounds})"
+    text = (
+        "A joint network of many proteins was adapted to measurements of one. The network stayed as it was; fitted is "
+        "how much what it says of the known proteins, and finds in the RNA, counts."
+    )
+    judged = (
+        "The correlations are those of the measured RNAs, each predicted without it; with 95 % intervals from a "
+        "bootstrap over them."
+        if told["scores"]
+        else "With so few RNAs it was not measured how good it is."
+    )
+    yield Section("Adaptation", (text, judged), tables=(_table(facts, "What it was adapted to."),))
 
 
 def data(subject: Subject) -> Section:

@@ -21,6 +21,7 @@ from ribocyte.files import find
 from ribocyte.learn.runs import Run
 from ribocyte.literature import LITERATURE
 from ribocyte.rna.experiments import METADATA, read_metadata
+from ribocyte.rna.joint.adapting import ADAPTED
 from ribocyte.version import VERSION
 
 TASKS = {"rna": "regression", "cells": "image-classification"}
@@ -99,6 +100,7 @@ def describe(subject: Subject, *, repo: str = "", licence: str = "") -> Document
             sections.outputs(subject),
             sections.scores(subject),
             sections.limits(subject),
+            *sections.adaptation(subject),
             sections.data(subject),
             sections.training(subject),
             sections.sources(subject, licence),
@@ -151,9 +153,11 @@ def _front_matter(subject: Subject, licence: str) -> str:
     return text.rstrip("\n")
 
 
-def _read_scores(run: Run, model: Predictor) -> Mapping[str, Any]:
-    """Read a run's scores; what does not belong to the model is refused."""
+def _read_scores(run: Run, model: Predictor) -> Mapping[str, Any] | None:
+    """Read a run's scores; what does not belong to the model is refused. A part of a study has none of its own."""
     scores = run.scores
+    if "what" in scores:
+        return None
     for part, kind in {"test": dict, "rows": dict, "cost": dict, "epochs": int, "fingerprint": str}.items():
         if not isinstance(scores.get(part), kind):
             raise _damaged(run, part)
@@ -182,6 +186,8 @@ def _name_proteins(model: Predictor, data: Path | None) -> dict[str, str]:
     if model.domain != "rna":
         return {}
     names, asked = model.info.outputs, model.recipe.data.experiments
+    if ADAPTED in model.info.normalisation:
+        return {name: name for name in names}
     known = {}
     if len(asked) == len(names):
         known = {name: wanted for name, wanted in zip(names, asked, strict=True) if name != wanted}

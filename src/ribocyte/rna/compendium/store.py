@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ribocyte.errors import DataError, nearest
 from ribocyte.learn.splits import Info, Split, Splits
-from ribocyte.rna.alphabet import LETTERS
+from ribocyte.rna.alphabet import LETTERS, PADDING
 from ribocyte.rna.protocols import (
     Floats,
     Integers,
@@ -96,6 +96,7 @@ class Compendium:
                 expected=f"{rows} rows and {len(experiments)} experiments",
                 mend="build it again",
             )
+        _refuse_strange(path, arrays)
         return cls(path=path, experiments=experiments, facts=facts, **arrays)
 
     def __len__(self) -> int:
@@ -136,6 +137,19 @@ class Compendium:
     def rows(self, protocol: Protocol = "strict", validation: float = 0.2) -> Rows:
         """Decide which probes train, validate and test; see `ribocyte.rna.protocols.split_rows`."""
         return split_rows(protocol, np.asarray(self.in_test), self.first_row.astype(np.int64), validation)
+
+
+def _refuse_strange(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
+    """Refuse numbers that stand for nothing: letters that are none, rows that are not there."""
+    limits = {"tokens": PADDING + 1, "first_row": len(arrays["first_row"])}
+    for name, limit in limits.items():
+        array = arrays[name]
+        if array.dtype.kind != "u" or (array.size and array.max() >= limit):
+            raise DataError(
+                f"{path / name}.npy: damaged: it holds {array.max() if array.size else array.dtype}",
+                expected=f"whole numbers from 0 to below {limit}",
+                mend="build it again",
+            )
 
 
 def load_splits(
