@@ -529,6 +529,7 @@ sys.path.insert(0, sys.argv[1])
 import torch
 torch.set_num_threads(1)
 import toys
+from ribocyte.learn.normalisation import BatchNorm1d
 from ribocyte.learn.objectives import Regression
 from ribocyte.learn.runs import Run
 from ribocyte.learn.training import fit, make_fabric
@@ -539,7 +540,10 @@ splits = toys.regression((45, 16, 16), outputs=2)  # the last batch holds 5 rows
 splits.train.targets[::3, 0] = float("nan")
 path = Path(sys.argv[2])
 run = toys.run(path) if fabric.is_global_zero else Run(path)
-fit(toys.Dense(outputs=2), splits, encoding=toys.Numbers(splits.info.outputs), objective=Regression(),
+network = toys.Dense(outputs=2)
+network.register_module("normalise", BatchNorm1d(3))
+network.register_forward_pre_hook(lambda dense, given: dense.normalise(*given))
+fit(network, splits, encoding=toys.Numbers(splits.info.outputs), objective=Regression(),
     training=training, run=run, card={}, fabric=fabric)
 """
 

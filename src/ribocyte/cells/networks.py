@@ -8,6 +8,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from ribocyte.learn.layout import channels_last
+from ribocyte.learn.normalisation import BatchNorm2d
 from ribocyte.learn.quick import Dropout
 from ribocyte.learn.recipe import check
 
@@ -99,7 +100,7 @@ class CellResidual(nn.Module):
                 stride = 2 if stage and not block else 1
                 layers.append(_ResidualBlock(before, width, stride))
                 before = width
-        layers += [nn.BatchNorm2d(before), nn.ReLU()]
+        layers += [BatchNorm2d(before), nn.ReLU()]
         self.features = channels_last(nn.Sequential(*layers))
         self.classify = nn.Sequential(Dropout(config.dropout), nn.Linear(before, classes))
 
@@ -114,10 +115,10 @@ class _ResidualBlock(nn.Module):
 
     def __init__(self, inputs: int, outputs: int, stride: int) -> None:
         super().__init__()
-        self.prepare = nn.Sequential(nn.BatchNorm2d(inputs), nn.ReLU())
+        self.prepare = nn.Sequential(BatchNorm2d(inputs), nn.ReLU())
         self.convolve = nn.Sequential(
             nn.Conv2d(inputs, outputs, 3, stride=stride, padding=1, bias=False),
-            nn.BatchNorm2d(outputs),
+            BatchNorm2d(outputs),
             nn.ReLU(),
             nn.Conv2d(outputs, outputs, 3, padding=1, bias=False),
         )

@@ -11,6 +11,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 from ribocyte.learn.layout import channels_last
+from ribocyte.learn.normalisation import BatchNorm1d
 from ribocyte.learn.quick import Dropout, is_quick, strongest, turn
 
 RNA = Float[Tensor, "batch 4 length"]
@@ -34,7 +35,7 @@ def regressor(inputs: int, hidden: int, dropout: float, experiments: int) -> nn.
     return nn.Sequential(
         Dropout(dropout),
         nn.Linear(inputs, hidden, bias=False),
-        nn.BatchNorm1d(hidden),
+        BatchNorm1d(hidden),
         nn.ReLU(),
         Dropout(dropout),
         nn.Linear(hidden, experiments),

@@ -12,6 +12,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from ribocyte.learn.normalisation import BatchNorm1d, BatchNorm2d
 from ribocyte.learn.quick import MapDropout
 from ribocyte.learn.recipe import check
 from ribocyte.rna.attention import (
@@ -95,7 +96,7 @@ class CNN(nn.Module):
         super().__init__()
         plain = config.attention == "none"
         self.detect = convolution(4, config.detectors, config.width, bias=plain)
-        norm = nn.BatchNorm1d(config.detectors) if plain else nn.BatchNorm2d(config.detectors)
+        norm = BatchNorm1d(config.detectors) if plain else BatchNorm2d(config.detectors)
         self.weigh = nn.Sequential(norm, nn.ReLU())
         self.attention = attention_layer(config.attention, config.detectors, config.heads)
         self.maximum = Maximum()
@@ -190,7 +191,7 @@ class BiLSTM(nn.Module):
     def __init__(self, config: BiLSTMConfig, experiments: int) -> None:
         super().__init__()
         self.detect = convolution(4, config.detectors, config.width, bias=False)
-        self.normalise = nn.BatchNorm2d(config.detectors)
+        self.normalise = BatchNorm2d(config.detectors)
         self.stride = config.stride
         self.rectify = nn.ReLU()
         self.merge = nn.MaxPool2d((1, config.stride), ceil_mode=True)
@@ -297,7 +298,7 @@ class Residual(nn.Module):
     def __init__(self, config: ResidualConfig, experiments: int) -> None:
         super().__init__()
         self.detect = convolution(4, config.channels, config.width, bias=False)
-        self.normalise = nn.BatchNorm2d(config.channels)
+        self.normalise = BatchNorm2d(config.channels)
         self.rectify = nn.ReLU()
         self.drop = MapDropout(config.noise)
         self.blocks = nn.ModuleList(
@@ -327,7 +328,7 @@ class _DilatedBlock(nn.Module):
         self.convolve = nn.ModuleList(
             convolution(channels, channels, 3, dilation=d, bias=False) for d in dilations
         )
-        self.normalise = nn.ModuleList(nn.BatchNorm2d(channels) for _ in dilations)
+        self.normalise = nn.ModuleList(BatchNorm2d(channels) for _ in dilations)
         self.rectify = nn.ReLU()
 
     def forward(self, maps: Maps, there: Mask) -> Maps:

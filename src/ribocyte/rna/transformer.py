@@ -8,6 +8,7 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
+from ribocyte.learn.normalisation import BatchNorm2d
 from ribocyte.learn.quick import MapDropout
 from ribocyte.learn.recipe import check
 from ribocyte.rna.attention import SelfAttention, Share, check_heads
@@ -83,7 +84,7 @@ class Transformer(nn.Module):
     def __init__(self, config: TransformerConfig, experiments: int) -> None:
         super().__init__()
         self.detect = convolution(4, config.width, config.stem, bias=False)
-        self.normalise = nn.BatchNorm2d(config.width)
+        self.normalise = BatchNorm2d(config.width)
         self.rectify = nn.ReLU()
         self.drop = MapDropout(config.noise)
         self.blocks = nn.ModuleList(EncoderBlock(config) for _ in range(config.layers))

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from ribocyte.learn.normalisation import BatchNorm1d, BatchNorm2d
 from ribocyte.learn.quick import Dropout
 from ribocyte.learn.recipe import check
 from ribocyte.rna.layers import RNA, Features, Maximum, binned, convolution, present
@@ -54,13 +55,13 @@ class Trunk(nn.Module):
         self.detect = nn.ModuleList(
             convolution(4, config.detectors, width, bias=False) for width in config.widths
         )
-        self.normalise = nn.BatchNorm2d(maps)
+        self.normalise = BatchNorm2d(maps)
         self.rectify = nn.ReLU()
         self.bins, self.maximum = config.bins, Maximum()
         self.combine = nn.Sequential(
             Dropout(config.dropout),
             nn.Linear((1 + config.bins) * maps, config.hidden, bias=False),
-            nn.BatchNorm1d(config.hidden),
+            BatchNorm1d(config.hidden),
             nn.ReLU(),
             Dropout(config.dropout),
         )
