@@ -40,7 +40,20 @@ def joint(path: Path, calibrated: bool = False, members: int = 1) -> Path:
     if calibrated:
         weights = tensor([1.0, 0.5, 0, 0], dtype=float64)
         curve = (tensor([0.0, 1.0], dtype=float64), tensor([0.2, 0.6], dtype=float64))
-        model.trust = unseen_trust(model, Margins(weights, linspace(1, 2, 491, dtype=float64), *curve, 9))
+        model.trust = unseen_trust(
+            model, Margins(weights, linspace(1, 2, 491, dtype=float64), *curve, 9, 0.5)
+        )
+    model.save(path)
+    return path
+
+
+def trusted_as_known(path: Path) -> Path:
+    """Write the file of a network as training leaves it: it knows how far to trust it for known proteins alone."""
+    model = Predictor.load(joint(path))
+    rnas, _ = model.encoding.encode(binders.draw_rna(40))
+    targets = model.outputs(rnas) + linspace(-1, 1, 40)[:, None]
+    names = np.array([f"r{number}" for number in range(40)])
+    model.trust = calibrate_trust(model, Split(rnas, targets, names))
     model.save(path)
     return path
 
@@ -72,11 +85,17 @@ def test_every_pair_is_a_row_with_how_far_to_trust_it(folder: Path) -> None:
     assert found.select("rna", "protein").rows() == [(f"r{n}", one.name) for n in range(5) for one in ASKED]
     unseen = found.filter(pl.col("measured").is_null())
     assert unseen["protein"].unique().sort().to_list() == ["relative", "stranger"]
-    for column in ("low", "high", "spread", "reliability", "identity", "nearest"):
+    for column in ("low", "high", "spread", "identity", "coverage", "likeness", "nearest"):
         assert unseen[column].null_count() == 0
+    assert found["simulated"].all()
+    reliable = found.filter(pl.col("reliability").is_not_null())["protein"].unique().to_list()
+    assert reliable == ["relative"]  # of the stranger nothing is known
     assert (found["low"] < found["score"]).all()
     assert "SIMULATED" in result.stderr
     assert "relative: not measured; nearest E1 (FOX1), identity 0." in result.stderr
+    assert (
+        "relative: more like a known protein than any that intervals were learned from (0.50" in result.stderr
+    )
     assert "whole: measured, E3; its own output is used" in result.stderr
     assert "warning: stranger: no RNA-binding domain recognised" in " ".join(result.stderr.split())
     assert "15 pairs" in result.stderr
@@ -114,6 +133,48 @@ def test_level_widens_and_a_model_without_trust_says_so(folder: Path, tmp_path: 
     rest = ("--protein", folder / "proteins.fa", "--rna", folder / "rna.fa")
     assert "no interval and no reliability" in " ".join(call("bind", bare, *rest).stderr.split())
     assert "gives no intervals" in refused("bind", bare, *rest, "--level", 0.5)
+
+
+def test_a_model_as_training_leaves_it_says_what_it_does_not_know(folder: Path, tmp_path: Path) -> None:
+    model = trusted_as_known(tmp_path / "trained.safetensors")
+    rest = ("--protein", folder / "proteins.fa", "--rna", folder / "rna.fa")
+    result = call("bind", model, *rest)
+    assert result.exit_code == 0, result.output
+    said = " ".join(result.stderr.split())
+    assert "relative, stranger: no interval and no reliability" in said
+    assert "ribocyte transfer cluster" in said
+    found = table(result.stdout)
+    whole = found.filter(pl.col("protein") == "whole")
+    assert whole["low"].null_count() == whole["warning"].is_not_null().sum() == 0
+    others = found.filter(pl.col("protein") != "whole")
+    assert others["low"].null_count() == 10
+    assert others["warning"].str.contains("never calibrated on unseen proteins").all()
+
+
+def test_what_is_wrong_with_the_rna_or_the_level_is_told_before_anything_else(
+    folder: Path, tmp_path: Path
+) -> None:
+    model, protein = folder / "joint.safetensors", folder / "proteins.fa"
+    bad = binders.write_fasta(tmp_path / "bad.fa", {"good": "ACGU", "bad": "ACGUPE"})
+    told = call("bind", model, "--protein", protein, "--rna", bad)
+    assert told.exit_code == 2
+    assert told.stderr.startswith("ribocyte: error: ")
+    assert "did you mean --level 0.9?" in refused(*asked(folder), "--level", 90)
+    (tmp_path / "study").mkdir()
+    joint(tmp_path / "study" / "model.safetensors")
+    (tmp_path / "study" / "model").mkdir()
+    (tmp_path / "study" / "model.safetensors").rename(tmp_path / "study" / "model" / "model.safetensors")
+    said = refused("bind", tmp_path / "study", "--protein", protein, "--rna", folder / "rna.fa")
+    assert f"did you mean {tmp_path / 'study' / 'model'}?" in said
+
+
+def test_rnas_of_one_name_are_told(folder: Path, tmp_path: Path) -> None:
+    twice = tmp_path / "twice.fa"
+    twice.write_text(">a\nACGUACGU\n>a\nACGUACGG\n>b\nACGU\n")
+    result = call("bind", folder / "joint.safetensors", "--protein", folder / "proteins.fa", "--rna", twice)
+    assert result.exit_code == 0, result.output
+    assert result.stderr.rstrip().endswith("RNAs of the same name: a")
+    assert "same name" not in call(*asked(folder)).stderr
 
 
 @pytest.mark.parametrize(
@@ -208,9 +269,10 @@ def test_wrong_questions_about_proteins_are_explained(folder: Path, tmp_path: Pa
     assert "not found in" in refused("proteins", "list", "--data", tmp_path)
     both = refused("proteins", "list", *data, "--model", folder / "joint.safetensors")
     assert "both are given" in both
-    assert "compendium" in refused(
-        "proteins", "list", "--model", untrained.save(tmp_path / "one.safetensors")
-    )
+    for kind, data_kind in (("rna-cnn", "rnacompete"), ("cell-cnn", "bloodmnist")):
+        model = untrained.save(tmp_path / f"{kind}.safetensors", kind)
+        said = refused("proteins", "list", "--model", model)
+        assert f"learned from {data_kind}, and does not know the sequence of any protein" in said
 
 
 def test_json_is_one_array_of_rows(folder: Path) -> None:

@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -15,11 +16,12 @@ import torch
 import binders
 import untrained
 from ribocyte import bind
-from ribocyte.applications.binding import bind_in_chunks, identify
+from ribocyte.applications.binding import NO_TRUST, bind_in_chunks, find_reach, identify, load_proteins
 from ribocyte.errors import DataError, ModelError, RequestError
 from ribocyte.learn.ensemble import Ensemble
 from ribocyte.rna.joint.aiming import aim
 from ribocyte.rna.joint.margins import Margins
+from ribocyte.rna.joint.residues import ResidueReader
 from ribocyte.rna.joint.trust import unseen_trust
 from ribocyte.rna.proteins.sequences import Protein
 
@@ -40,13 +42,13 @@ def test_every_protein_is_scored_with_every_rna_by_its_own_or_its_nearest_relati
 def test_a_protein_is_told_to_be_measured_related_or_strange() -> None:
     related, measured, strange = identify(MODEL, ASKED)
     assert (measured.measured, measured.nearest[0].identity, measured.warning) == (("E3",), 1.0, "")
-    assert (related.measured, related.nearest[0].protein.gene, related.warning) == ((), "FOX1", "")
+    assert (related.measured, related.nearest[0].protein.gene) == ((), "FOX1")
     assert 0.8 < related.nearest[0].identity < 0.95
     assert related.protein.domains[0].kind == "RRM"
-    assert strange.warning == "no RNA-binding domain recognised"
+    assert strange.warnings[0] == "no RNA-binding domain recognised"
     table = bind(MODEL, ASKED, RNAS[:1])
     assert table["measured"].to_list() == [None, "E3", None]
-    assert table["warning"].to_list() == [None, None, "no RNA-binding domain recognised"]
+    assert table["warning"].to_list() == [NO_TRUST, None, f"no RNA-binding domain recognised; {NO_TRUST}"]
     assert table["domains"].to_list() == ["RRM", "KH", ""]
 
 
@@ -67,6 +69,43 @@ def test_a_protein_with_one_domain_of_two_is_not_that_protein() -> None:
     (query,) = identify(MODEL, [both])
     assert query.measured == ()
     assert query.nearest[0].identity == pytest.approx(1.0)
+    assert query.likeness == pytest.approx(80 / 150, abs=0.03)  # an RRM of 80 residues beside a KH of 70
+    assert "which says nothing of the rest" in query.warning
+
+
+def test_a_construct_is_its_own_even_where_another_has_its_binding_region() -> None:
+    whole = binders.KNOWN[0]
+    part = replace(whole, name="E0", sequence=whole.sequence[:105], gene="PART", experiments=("E0",))
+    model = binders.joint_model(binders.Seeker(["CCCCCCC", "UGCAUGU"]), [part, whole])
+    asked = {"same": whole.sequence, "part": part.sequence, "longer": "GGGG" + whole.sequence}
+    assert [one.measured for one in identify(model, load_proteins(asked))] == [("E1",), ("E0",), ("E0",)]
+    assert bind(model, asked, ["UGCAUGUAAA"])["score"].to_list() == [7.0, 1.0, 1.0]
+
+
+def test_a_model_that_cannot_tell_how_far_to_trust_it_says_so_of_unseen_proteins() -> None:
+    relative, whole, stranger = (one.warnings for one in identify(MODEL, ASKED))
+    assert relative == (NO_TRUST,)
+    assert whole == ()
+    assert stranger == ("no RNA-binding domain recognised", NO_TRUST)
+    assert find_reach(MODEL) is None
+
+
+def test_a_simulation_is_named_in_every_row() -> None:
+    assert bind(MODEL, ASKED, RNAS)["simulated"].to_list() == [False] * 36
+    simulated = binders.joint_model(simulated=True)
+    assert bind(simulated, ASKED[:2], RNAS)["simulated"].to_list() == [True] * 24
+    assert bind(simulated, ASKED[:2], RNAS[:2], pairs=True)["simulated"].to_list() == [True] * 2
+
+
+def test_a_part_of_a_protein_that_is_not_read_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ribocyte.rna.joint.residues.LONGEST", 75)
+    model = binders.joint_model()
+    model.network.reader = ResidueReader(key=2, dropout=0.0)
+    relative, _, stranger = identify(model, ASKED)
+    begin, end = relative.protein.domains[0][1:]
+    assert f"the first 75 of the {end - begin} residues of its domains" in relative.warnings[0]
+    assert "the first 75 of the 150 residues of it, in which no domain is known" in stranger.warning
+    assert not any("reads the first" in one.warning for one in identify(MODEL, ASKED))
 
 
 def test_of_several_experiments_with_one_protein_the_first_is_used_and_all_are_named() -> None:
@@ -133,8 +172,10 @@ def test_the_trust_speaks_of_unseen_proteins_and_is_asked_for_another_level() ->
     unseen, seen = (found.filter(pl.col("protein") == name) for name in ("relative", "whole"))
     half = float(rising[400])  # 0.9
     np.testing.assert_allclose((unseen["high"] - unseen["low"]).to_numpy(), 2 * half, rtol=1e-5)
-    identity = unseen["identity"][0]
-    np.testing.assert_allclose(unseen["reliability"].to_numpy(), 0.2 + 0.4 * identity, rtol=1e-5)
+    likeness = unseen["likeness"][0]
+    assert likeness == pytest.approx(unseen["identity"][0] * unseen["coverage"][0])
+    np.testing.assert_allclose(unseen["reliability"].to_numpy(), 0.2 + 0.4 * likeness, rtol=1e-5)
+    assert unseen["warning"].null_count() == 12
     assert seen["reliability"].null_count() == 12
     members = [binders.count_matches(RNAS[0], site) for site in ("UGCAUGU", "UGCAAGU")]
     assert unseen["spread"][0] == pytest.approx(np.std(members, ddof=1))
@@ -160,6 +201,9 @@ def test_files_mappings_and_lists_are_the_same(tmp_path: Path) -> None:
     expected = bind(MODEL, ASKED, RNAS)
     assert bind(MODEL, str(fasta), binders.write_fasta(tmp_path / "r.fa", rnas)).equals(expected)
     assert bind(MODEL, {one.name: one.sequence for one in ASKED}, rnas).equals(expected)
+    bare = bind(MODEL, [one.sequence for one in ASKED], RNAS)
+    assert bare["protein"].to_list() == ["protein_1", "protein_2", "protein_3"] * 12
+    assert bare.drop("protein").equals(expected.drop("protein"))
 
 
 def test_no_rna_gives_an_empty_table_with_its_columns() -> None:
@@ -169,7 +213,7 @@ def test_no_rna_gives_an_empty_table_with_its_columns() -> None:
 def test_domains_are_not_looked_for_where_the_model_knows_none() -> None:
     bare = [replace(protein, domains=()) for protein in binders.KNOWN]
     (query,) = identify(binders.joint_model(proteins=bare), [binders.STRANGER])
-    assert query.warning == "domains not looked for: the model knows none"
+    assert query.warnings == ("domains not looked for: the model knows none", NO_TRUST)
 
 
 @pytest.mark.parametrize(
@@ -179,12 +223,18 @@ def test_domains_are_not_looked_for_where_the_model_knows_none() -> None:
         ({"p": ""}, "no residues"),
         ({"p": "M" * 20_000}, "20000 residues"),
         ({"p": "ACGUACGUACGU"}, "RNA"),
+        (["MKVLW", "MK1"], "protein 'protein_2': '1' at residue 3"),
         ({}, "none given"),
+        ([], "none given"),
+        ([3], "int for 'protein_1'; expected a FASTA file, residues by name"),
+        ({"p": None}, "NoneType for 'p'"),
+        (3, "proteins: int; expected a FASTA file"),
+        ("MKVLAAGRRTWCDEFKLHPQMKVL", "is no file; .*for residues"),
     ],
 )
-def test_what_is_no_protein_is_refused(given: dict[str, str], said: str) -> None:
+def test_what_is_no_protein_is_refused(given: Any, said: str) -> None:
     with pytest.raises(RequestError, match=said):
-        bind(MODEL, given or [], RNAS)
+        bind(MODEL, given, RNAS)
 
 
 def test_two_proteins_of_one_name_and_a_protein_as_rna_are_refused() -> None:

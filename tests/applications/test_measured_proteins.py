@@ -15,13 +15,13 @@ from ribocyte.applications.proteins import (
     measured_proteins,
     model_proteins,
     nearest_proteins,
-    recognise,
     search_proteins,
     tabulate_proteins,
     write_domains,
 )
 from ribocyte.errors import DataError, ModelError, RequestError
 from ribocyte.rna.proteins.alignment import identity_matrix
+from ribocyte.rna.proteins.domains import with_domains
 from ribocyte.rna.proteins.sequences import Domain, Protein
 
 MEASURED = Collection("constructs.tsv", binders.KNOWN)
@@ -73,12 +73,20 @@ def test_the_nearest_are_ordered_and_agree_with_the_alignment() -> None:
     assert found["query"].to_list() == ["relative"] * 3 + ["stranger"] * 3
     assert found["rank"].to_list() == [1, 2, 3] * 2
     assert found["query_domains"].to_list() == ["RRM"] * 3 + [""] * 3
-    expected = identity_matrix(recognise(asked, binders.KNOWN), binders.KNOWN)
+    expected = identity_matrix(with_domains(asked, binders.KNOWN), binders.KNOWN)
     for row, name in zip(expected, ("relative", "stranger"), strict=True):
         part = found.filter(pl.col("query") == name)
         assert part["identity"].to_list() == sorted(row.tolist(), reverse=True)[:3]
     assert found["protein"].to_list()[:2] == ["E1", "E2"]
+    assert found["query_warning"].to_list() == [None] * 3 + ["no RNA-binding domain recognised"] * 3
     assert nearest_proteins(asked, MEASURED, 99).height == 8
+
+
+def test_a_residue_is_in_every_protein_and_covers_none() -> None:
+    found = nearest_proteins([Protein("one", binders.KNOWN[0].sequence[40])], MEASURED, 1)
+    assert found["identity"].to_list() == [1.0]
+    assert found["coverage"][0] == pytest.approx(1 / 70)  # of the shortest domain
+    assert "too short" in found["query_warning"][0]
 
 
 def test_nothing_to_compare_with_and_none_wanted_are_refused() -> None:
@@ -90,12 +98,12 @@ def test_nothing_to_compare_with_and_none_wanted_are_refused() -> None:
 
 def test_domains_that_are_known_stay_and_others_are_recognised() -> None:
     own = replace(binders.STRANGER, name="own", domains=(Domain("XYZ", 1, 9),))
-    found = recognise([own, binders.RELATIVE, binders.STRANGER], binders.KNOWN)
+    found = with_domains([own, binders.RELATIVE, binders.STRANGER], binders.KNOWN)
     assert found[0] == own
     assert [domain.kind for domain in found[1].domains] == ["RRM"]
     assert found[2] == binders.STRANGER
     bare = [replace(protein, domains=()) for protein in binders.KNOWN]
-    assert recognise([binders.RELATIVE], bare) == [binders.RELATIVE]
+    assert with_domains([binders.RELATIVE], bare) == [binders.RELATIVE]
 
 
 def test_a_table_of_none_has_its_columns_and_runs_of_domains_are_counted() -> None:

@@ -84,13 +84,16 @@ def test_the_folder_has_every_7mer_the_motif_and_the_nearest_known_proteins(tmp_
         "index.html", "kmers.tsv", "logos/1.svg", "logos/2.svg", "logos/3.svg", "motifs.meme", "proteins.tsv",
     ]  # fmt: skip
     kmers = pl.read_csv(tmp_path / "out" / "kmers.tsv", separator="\t")
-    assert kmers.columns == ["kmer", "relative", "whole", "stranger"]
+    assert kmers.columns == ["kmer", "relative", "whole", "stranger", "simulated"]
+    assert kmers["simulated"].all()
     assert kmers["kmer"].to_list() == [name_kmer(number, 7) for number in range(4**7)]
     np.testing.assert_allclose(kmers["whole"].to_numpy(), study.found[1].z, atol=1e-4)
     written = read_motifs(tmp_path / "out" / "motifs.meme")
     assert list(written) == ["relative", "whole", "stranger"]
     table = pl.read_csv(tmp_path / "out" / "proteins.tsv", separator="\t")
     assert table["nearest_gene"].to_list()[:2] == ["FOX1", "STAR"]
+    assert table["simulated"].to_list() == [True] * 3
+    assert "SIMULATED" in (tmp_path / "out" / "motifs.meme").read_text().splitlines()[2]
     page = (tmp_path / "out" / "index.html").read_text()
     for said in ("SIMULATED", "FOX1", "Not measured", "Measured", "Warning", "UGCAUGU"):
         assert said in page
@@ -102,7 +105,7 @@ def test_a_protein_may_be_called_as_a_column_is_or_as_no_file_can_be(tmp_path: P
     out = tmp_path / "out"
     write_specificity(find_specificity(MODEL, named, contexts=1), out)
     header = (out / "kmers.tsv").read_text().splitlines()[0]
-    assert header == "kmer\tkmer\tsp|Q9/../x|RFOX1_HUMAN"
+    assert header == "kmer\tkmer\tsp|Q9/../x|RFOX1_HUMAN\tsimulated"
     assert sorted(path.name for path in (out / "logos").iterdir()) == ["1.svg", "2.svg"]
 
 

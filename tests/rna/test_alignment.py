@@ -10,7 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ribocyte.errors import DataError, RequestError
-from ribocyte.rna.proteins.alignment import Neighbour, identity_matrix, nearest, region
+from ribocyte.rna.proteins.alignment import (
+    Neighbour,
+    coverage_matrix,
+    identity_matrix,
+    likeness_matrix,
+    nearest,
+    region,
+)
 from ribocyte.rna.proteins.constructs import distinct, read_constructs
 from ribocyte.rna.proteins.domains import DomainProfiles, build_profiles, recognise_domains
 from ribocyte.rna.proteins.sequences import RESIDUES, Domain, Protein
@@ -216,3 +223,15 @@ def _brute_force(one: str, other: str) -> int:
             if match[i, j] > best:
                 best, same = match[i, j], counts["match"][i, j]
     return same
+
+
+def test_likeness_is_what_is_the_same_of_the_longer_region() -> None:
+    domain = "MKVLAAGRRTWCDEFKLHPQSTNYIVMKEW"
+    whole = Protein("whole", "GG" + domain, domains=(Domain("RRM", 2, 32),))
+    half = Protein("half", domain[:15])
+    identities = identity_matrix([whole, half], [whole, half])
+    np.testing.assert_allclose(identities, 1.0)
+    np.testing.assert_allclose(coverage_matrix([half], [whole, half]), [[0.5, 1.0]])
+    np.testing.assert_allclose(
+        likeness_matrix(identities, [whole, half], [whole, half]), [[1.0, 0.5], [0.5, 1.0]]
+    )

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ribocyte.errors import DataError
+from ribocyte.rna.proteins.doubts import find_doubts
 from ribocyte.rna.proteins.sequences import ACCEPTED, LONGEST, RESIDUES, Domain, Protein, read_proteins
 
 UNIPROT = ">sp|Q9NWB1|RFOX1_HUMAN RNA binding protein fox-1 OS=Homo sapiens OX=9606 GN=RBFOX1 PE=1 SV=2"
@@ -61,7 +62,9 @@ def test_every_accepted_letter_is_kept(tmp_path: Path) -> None:
     st.lists(
         st.tuples(
             st.from_regex(r"[A-Za-z0-9_.|]{1,12}", fullmatch=True),
-            st.text(RESIDUES, min_size=1, max_size=150).filter(lambda text: not set(text) <= set("ACGTUN")),
+            st.text(RESIDUES, min_size=1, max_size=150).filter(
+                lambda text: sum(letter in "ACGTUN" for letter in text) < 0.75 * len(text)
+            ),
         ),
         min_size=1,
         max_size=8,
@@ -106,16 +109,44 @@ def test_gaps_of_an_alignment_are_recognised(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("letters", "kind"), [("AUGGCUACGUAGC", "RNA"), ("atggctacgtagc", "DNA"), ("ACGNNNNNNN", "DNA")]
+    ("letters", "said"),
+    [
+        ("AUGGCUACGUAGC", "RNA, nothing but A, C, G, U"),
+        ("atggctacgtagc", "DNA, nothing but A, C, G, T"),
+        ("ACGNNNNNNN", "DNA, nothing but"),
+        ("ATGGCATTA", "DNA, nothing but"),
+        ("ACGUA", "RNA, nothing but"),
+        ("UGUGU", "RNA, nothing but"),
+        ("AUGGCAUUACGGAUUACA" * 5 + "X", "RNA, by 99% of its letters"),
+        ("ATGGCATTACGGATRYACAGATTACAWSG", "DNA, by 86% of its letters"),
+    ],
 )
-def test_nucleotides_are_recognised(tmp_path: Path, letters: str, kind: str) -> None:
+def test_nucleotides_are_recognised(tmp_path: Path, letters: str, said: str) -> None:
     message = refused(tmp_path, f">gene\n{letters}\n")
-    assert f"{kind}, nothing but" in message
+    assert said in message
     assert "translate it" in message
 
 
-def test_a_short_peptide_of_nucleotides_letters_is_a_peptide(tmp_path: Path) -> None:
-    assert read_proteins(write(tmp_path, ">GAT\nGAT\n"))[0].sequence == "GAT"
+@pytest.mark.parametrize(
+    "letters", ["GAT", "A" * 60, "GAGAGAGAGAGA", "GAGAGSGAGAGSGAGAGS", "GATKMRWDHVBY" * 3]
+)
+def test_what_may_be_a_protein_is_no_rna_nor_dna(tmp_path: Path, letters: str) -> None:
+    assert read_proteins(write(tmp_path, f">p\n{letters}\n"))[0].sequence == letters
+
+
+@pytest.mark.parametrize(
+    ("letters", "said"),
+    [
+        ("MKV", ["too short to hold a binding domain: 3 residues"]),
+        ("A" * 60, ["low complexity: nothing but A"]),
+        ("GA" * 30, ["low complexity: nothing but A and G"]),
+        ("MKV*LAAGRRTWCDEFKLHPQ", ["a stop inside, at residue 4: a broken translation?"]),
+        ("MKV*LAAG*RRTWCDEFKLHPQ", ["a stop inside, at residue 4 (1 more): a broken translation?"]),
+        ("MKVLAAGRRTWCDEFKLHPQ", []),
+    ],
+)
+def test_what_is_read_and_doubtful_is_said(letters: str, said: list[str]) -> None:
+    assert list(find_doubts(letters)) == said
 
 
 def test_two_records_of_one_name_are_refused_with_both_lines(tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import polars as pl
 import pytest
@@ -15,7 +17,7 @@ from ribocyte.learn.predictor import Predictor
 from ribocyte.learn.splits import Info, Split
 from ribocyte.rna.encoding import RNAEncoding
 from ribocyte.rna.joint.margins import Evidence, Margins, cross_fit, rank_correlations
-from ribocyte.rna.joint.subjects import NO_DOMAIN, look_into
+from ribocyte.rna.joint.subjects import NO_DOMAIN, Subject, find_kin, look_into
 from ribocyte.rna.joint.trust import UnseenTrust, unseen_trust
 from ribocyte.rna.proteins.records import describe_protein
 from ribocyte.rna.proteins.sequences import Domain, Protein
@@ -117,6 +119,27 @@ def test_reliability_rises_with_identity_and_stays_within_what_was_seen() -> Non
     assert np.isnan(Margins.fit(evidence(), NOTHING, NOTHING).reliability(0.5))
 
 
+def test_reliability_is_that_of_groups_and_never_below_zero() -> None:
+    identity = np.linspace(0.2, 1.0, 100)
+    reached = np.linspace(-0.2, 0.6, 100)
+    reached[0], reached[-1] = -0.9, 0.99  # two of a hundred decide no end of the curve
+    margins = Margins.fit(evidence(), identity, reached)
+    assert len(margins.identities) == 5
+    assert margins.reliability(0.2) == 0.0
+    assert margins.reliability(1.0) == pytest.approx(reached[80:].mean())
+    old = Margins(margins.weights, margins.quantiles, torch.tensor([0.2, 0.9]), torch.tensor([-0.1, 0.5]), 60)
+    assert old.reliability(0.1) == 0.0
+
+
+def test_beyond_the_evidence_an_interval_is_no_narrower_than_at_its_end() -> None:
+    table = evidence()
+    margins = Margins.fit(table, NOTHING, NOTHING)
+    assert margins.reach == table.identity.max() < 0.5
+    at = np.array([0.3, margins.reach, 0.7, 1.0])
+    half = margins.half_widths(torch.zeros(1, 4), torch.full((1, 4), 0.2), at, 0.9)[0].tolist()
+    assert half[0] > half[1] == half[2] == half[3]
+
+
 def test_a_protein_is_looked_into() -> None:
     ours = known()
     domain = ours[0].sequence[4:64]
@@ -125,11 +148,75 @@ def test_a_protein_is_looked_into() -> None:
     strange = Protein("strange", "".join(np.random.default_rng(1).choice(list("ACDEFGHIKLMNPQRSTVWY"), 90)))
     found = {subject.name: subject for subject in look_into([same, relative, strange], ours)}
     assert (found["again"].identity, found["again"].known, found["again"].nearest) == (1.0, 1, "GENE2")
-    assert found["relative"].known == -1
+    assert found["relative"].known == -1  # networks infer what it binds: its sequence is another
     assert found["relative"].identity > 0.9
     assert found["relative"].warning == ""
     assert found["strange"].warning == NO_DOMAIN
     assert found["strange"].identity < 0.5
+
+
+def test_half_a_domain_two_proteins_in_one_and_a_residue_are_less_alike_than_identity_says() -> None:
+    first, second, _ = known()
+    domain = first.sequence[4:64]
+    asked = {
+        "whole": "GGG" + domain + "GGGGGGGGG",
+        "half": domain[:30],
+        "both": first.sequence + second.sequence,
+        "residue": "M",
+    }
+    given = [
+        Protein("whole", asked["whole"], domains=(Domain("RRM", 3, 63),)),
+        Protein("half", asked["half"], domains=(Domain("RRM", 0, 30),)),
+        Protein("both", asked["both"], domains=(Domain("RRM", 4, 64), Domain("RRM", 84, 144))),
+        Protein("residue", "M"),
+    ]
+    whole, half, both, residue = look_into(given, known())
+    assert [one.identity for one in (whole, half, both)] == [1.0, 1.0, 1.0]
+    assert [one.likeness for one in (whole, half, both)] == pytest.approx([1.0, 0.5, 0.5])
+    assert (whole.warning, half.coverage) == ("", 0.5)
+    assert half.warning.startswith(
+        "a part of a protein? its binding region has 50% of the length of that of GENE1"
+    )
+    assert both.warning.startswith("its binding region is 2.0 times as long as that of GENE")
+    assert (residue.identity, residue.recognised) == (1.0, False)
+    assert residue.warning == f"too short to hold a binding domain: 1 residue; {NO_DOMAIN}"
+    curve = np.linspace(0, 1, 200)
+    trust = unseen_trust(model(known()), Margins.fit(evidence(), curve, curve * 0.7))
+    trust = trust.aimed(model(given), given)
+    reliable = trust.reliabilities()
+    assert reliable[0] > reliable[1] == reliable[2]
+    assert reliable[1] == pytest.approx(0.35, abs=0.01)
+    assert np.isnan(reliable[3])
+    wide = trust.margins.half_widths(torch.zeros(1, 4), torch.zeros(1, 4), trust.likenesses, 0.9)[0]
+    assert wide[3] == wide.max() > wide[1]
+
+
+def test_the_same_sequence_goes_before_the_same_region() -> None:
+    first, *others = known()
+    shorter = Protein("shorter", first.sequence[:70], gene="SHORT", domains=first.domains)
+    ours = [shorter, first, *others]
+    asked = [
+        Protein("a", first.sequence),
+        Protein("b", shorter.sequence),
+        Protein("c", "GG" + first.sequence),
+    ]
+    asked[2] = replace(asked[2], domains=(Domain("RRM", 6, 66),))
+    kin = find_kin(asked, ours)
+    assert [one.same for one in kin] == [1, 0, 0]
+    assert kin[0].protein.domains == first.domains  # as annotated, and not as recognised
+    assert [subject.known for subject in look_into(asked, ours)] == [1, 0, -1]
+    assert [one.nearest for one in look_into(asked, ours)] == ["GENE1", "SHORT", "SHORT"]
+
+
+def test_models_from_before_coverage_was_looked_at_are_read() -> None:
+    subject = Subject.from_facts(["p", 0.4, "GENE1", -1, False])
+    assert (subject.likeness, subject.coverage, subject.warning) == (0.4, 1.0, NO_DOMAIN)
+    assert Subject.from_facts(subject.facts()) == subject
+    trust = unseen_trust(model(known()), Margins.fit(evidence(), NOTHING, NOTHING))
+    facts = trust.facts()
+    assert UnseenTrust.from_state(trust.state(), facts).margins.reach == trust.margins.reach
+    del facts["reach"]
+    assert UnseenTrust.from_state(trust.state(), facts).margins.reach == 0.5
 
 
 def test_what_it_says_of_unseen_proteins_stands_beside_the_prediction() -> None:
@@ -144,7 +231,7 @@ def test_what_it_says_of_unseen_proteins_stands_beside_the_prediction() -> None:
     assert (table["strange_low"] < table["strange"]).all()
     assert (table["strange"] < table["strange_high"]).all()
     assert table["strange_warning"].to_list() == [NO_DOMAIN] * 2
-    assert 0.1 <= table["strange_reliability"][0] < 0.5
+    assert table["strange_reliability"].is_nan().all()
     spread = trained.member_outputs(other.encoding.encode(rna[:1])[0]).std(dim=0)
     assert table["strange_spread"][0] == pytest.approx(float(spread[0, 0]), rel=0.6)
     name = known()[0].name

@@ -12,21 +12,21 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ribocyte.applications.proteins import recognise, write_domains
+from ribocyte.applications.proteins import write_domains
 from ribocyte.errors import ModelError, RequestError
 from ribocyte.learn.predictor import Predictor
 from ribocyte.rna.encoding import RNAEncoding, best_windows
-from ribocyte.rna.joint.aiming import AimableTrust, aim
+from ribocyte.rna.joint.aiming import AimableTrust, aim, longest_read
 from ribocyte.rna.joint.known import KNOWN, known_proteins
-from ribocyte.rna.proteins.alignment import Neighbour, identity_matrix, region
+from ribocyte.rna.joint.subjects import find_kin
+from ribocyte.rna.proteins.alignment import Neighbour, region
 from ribocyte.rna.proteins.records import PROTEINS
 from ribocyte.rna.proteins.sequences import Protein
 
 NEIGHBOURS = 5
 """Known proteins that are kept for each one asked about."""
-NO_DOMAIN = "no RNA-binding domain recognised"
-"""The warning of a protein that may not bind RNA at all, or by what no known protein has."""
-NOT_SOUGHT = "domains not looked for: the model knows none"
+NO_TRUST = "no interval and no reliability: this model was never calibrated on unseen proteins"
+"""The warning of an unseen protein where the model does not know how far to trust it."""
 SCHEMA: dict[str, Any] = {
     "rna": pl.String,
     "protein": pl.String,
@@ -40,14 +40,14 @@ SCHEMA: dict[str, Any] = {
     "nearest": pl.String,
     "nearest_gene": pl.String,
     "identity": pl.Float32,
+    "coverage": pl.Float32,
+    "likeness": pl.Float32,
     "domains": pl.String,
+    "simulated": pl.Boolean,
     "warning": pl.String,
 }
 """Columns of a table of pairs."""
 _FROM_TRUST = ("low", "high", "spread", "reliability")
-_SAME_FROM = 0.9
-# Identity below which two proteins are not looked at closely: domains may be recognised a few residues wider or
-# narrower than they were annotated.
 
 Matrix = NDArray[Any]
 
@@ -63,10 +63,15 @@ class Query:
     nearest : tuple of Neighbour
         Known proteins, most alike first.
     same : Protein, optional
-        The known protein that has its binding region; None for a protein that the model never saw.
+        The known protein that it is, or whose binding region it has (`ribocyte.rna.joint.subjects.find_kin`);
+        None for a protein that the model never saw.
     measured : tuple of str
         The model's outputs for that one: what was measured of this very protein.
-    warning : str
+    coverage : float
+        To the nearest: the length of the shorter binding region over that of the longer.
+    likeness : float
+        Identity times coverage, to the known protein where it is largest; trust depends on it.
+    warnings : tuple of str
         Why to distrust whatever is predicted; empty where nothing is known against it.
     """
 
@@ -74,7 +79,14 @@ class Query:
     nearest: tuple[Neighbour, ...]
     same: Protein | None = None
     measured: tuple[str, ...] = ()
-    warning: str = ""
+    coverage: float = 1.0
+    likeness: float = 1.0
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def warning(self) -> str:
+        """The warnings in one line."""
+        return "; ".join(self.warnings)
 
     @property
     def facts(self) -> dict[str, Any]:
@@ -86,6 +98,8 @@ class Query:
             "nearest": first.protein.name,
             "nearest_gene": first.protein.gene,
             "identity": first.identity,
+            "coverage": self.coverage,
+            "likeness": self.likeness,
             "domains": write_domains(self.protein.domains),
             "warning": self.warning or None,
         }
@@ -115,25 +129,22 @@ def identify(model: Predictor, proteins: Sequence[Protein]) -> list[Query]:
     owners: dict[Protein, list[str]] = {}
     for protein, output in _outputs_of(model):
         owners.setdefault(protein, []).append(output)
-    known = list(owners)
-    found = recognise(proteins, known)
-    sought = any(protein.domains for protein in known)
-    identities = identity_matrix(found, known)
+    known, general = list(owners), _doubt_model(model)
+    reads = longest_read(model)
     queries = []
-    for protein, row in zip(found, identities, strict=True):
-        order = np.argsort(-row, kind="stable")
-        alike = (known[at] for at in order if row[at] >= _SAME_FROM)
-        same = next((other for other in alike if _is_same(protein, other)), None)
-        near = [Neighbour(known[at], float(row[at])) for at in order[: NEIGHBOURS + 1]]
-        if same is not None:  # domains may be recognised a little wider than they are annotated
-            near = [Neighbour(same, 1.0), *(one for one in near if one.protein is not same)]
+    for kin in find_kin(proteins, known):
+        near = tuple(Neighbour(known[at], float(kin.identities[at])) for at in kin.order[:NEIGHBOURS])
+        same = known[kin.same] if kin.same >= 0 else None
+        warnings = kin.warnings if same else (*kin.warnings, *_doubt_length(kin.protein, reads), *general)
         queries.append(
             Query(
-                protein,
-                tuple(near[:NEIGHBOURS]),
+                kin.protein,
+                near,
                 same,
                 tuple(owners[same]) if same else (),
-                "" if same or protein.domains else NO_DOMAIN if sought else NOT_SOUGHT,
+                float(kin.coverages[kin.order[0]]),
+                kin.likeness,
+                warnings,
             )
         )
     return queries
@@ -149,6 +160,8 @@ class Panel:
         The proteins.
     parts : tuple of (Predictor, tuple of int, tuple of str)
         Models, each with the queries it answers and the names of its outputs for them.
+    simulated : bool
+        Whether the model learned from a simulation.
     """
 
     TOGETHER: ClassVar[int] = 32
@@ -156,6 +169,7 @@ class Panel:
 
     queries: tuple[Query, ...]
     parts: tuple[tuple[Predictor, tuple[int, ...], tuple[str, ...]], ...]
+    simulated: bool
 
     @classmethod
     def of(cls, model: Predictor, queries: Sequence[Query], level: float | None = None) -> Panel:
@@ -184,7 +198,7 @@ class Panel:
             asked = [replace(_stand_in(queries[number]), name=f"p{number}") for number in others]
             names = tuple(protein.name for protein in asked)
             parts.append((_at(aim(model, asked), level), tuple(others), names))
-        return cls(tuple(queries), tuple(parts))
+        return cls(tuple(queries), tuple(parts), model.info.simulated)
 
     def score_all(self, names: Sequence[str], rnas: Sequence[str]) -> pl.DataFrame:
         """Score every protein with every RNA: rows RNA by RNA, in the columns of `SCHEMA`."""
@@ -250,6 +264,7 @@ class Panel:
         cells = {name: matrix[rows, columns] for name, matrix in said.items()}
         table = facts[place].with_columns(
             pl.Series("rna", names, dtype=pl.String)[rows],
+            pl.lit(self.simulated).alias("simulated"),
             **{name: pl.Series(c) for name, c in cells.items()},
         )
         absent = [pl.col(name).fill_nan(None) for name in _FROM_TRUST]
@@ -284,19 +299,18 @@ def _has_own_outputs(model: Predictor) -> bool:
     return KNOWN not in model.info.normalisation
 
 
-def _is_same(query: Protein, known: Protein) -> bool:
-    """Say whether a protein has the binding region of a known one: its domains in order, and no others."""
-    if region(query) == region(known) or query.sequence == known.sequence:
-        return True
-    if len(query.domains) != len(known.domains):
-        return False
-    end = 0
-    for part in [known.sequence[domain.begin : domain.end] for domain in known.domains] or [known.sequence]:
-        begin = query.sequence.find(part, end)
-        if begin < 0:
-            return False
-        end = begin + len(part)
-    return True
+def _doubt_model(model: Predictor) -> tuple[str, ...]:
+    """Say what is to be told beside whatever a model predicts of proteins it never saw."""
+    return () if isinstance(model.trust, AimableTrust) else (NO_TRUST,)
+
+
+def _doubt_length(protein: Protein, reads: int | None) -> tuple[str, ...]:
+    """Say where a model does not read all of what is to bind."""
+    residues = len(region(protein))
+    if reads is None or residues <= reads:
+        return ()
+    what = "of its domains" if protein.domains else "of it, in which no domain is known"
+    return (f"the network reads the first {reads:,} of the {residues:,} residues {what}",)
 
 
 def _places(model: Predictor, names: Sequence[str]) -> list[int]:
@@ -318,5 +332,6 @@ def _at(model: Predictor, level: float | None) -> Predictor:
         raise RequestError(
             f"level = {level}: the model gives no intervals",
             expected="one that was calibrated for such proteins",
+            mend="ribocyte transfer cluster ends with one",
         )
     return Predictor(model.network, model.encoding, model.card, model.device, model.trust.at(level))

@@ -6,6 +6,7 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ribocyte.applications._panel import NO_TRUST
 from ribocyte.applications.proteins import write_domains
 from ribocyte.documents.document import Document, FigureBlock, Section, TableBlock
 from ribocyte.documents.text import as_code
@@ -38,11 +39,12 @@ def describe_specificity(study: SpecificityStudy, folder: Path) -> Document:
     )
 
 
-def describe_query(one: Specificity) -> list[str]:
+def describe_query(one: Specificity, simulated: bool) -> list[str]:
     """Say in sentences what a protein is, and how far to trust what is predicted of it."""
     query, first = one.query, one.query.nearest[0]
     domains = write_domains(query.protein.domains)
-    said = [f"{len(query.protein):,} residues; {domains or 'no RNA-binding domain recognised'}."]
+    residues = f"{len(query.protein):,} residue{'s' if len(query.protein) > 1 else ''}"
+    said = [f"{residues}; {domains or 'no RNA-binding domain recognised'}."]
     if query.measured:
         others = f", and {len(query.measured) - 1} more experiments" if len(query.measured) > 1 else ""
         said.append(
@@ -52,20 +54,28 @@ def describe_query(one: Specificity) -> list[str]:
     else:
         gene = f" ({first.protein.gene})" if first.protein.gene else ""
         said.append(
-            f"Not measured: its nearest known protein is {as_code(first.protein.name)}{gene}, of which its binding "
-            f"region has {100 * first.identity:.0f} % identity."
+            f"Not measured: its nearest known protein is {as_code(first.protein.name)}{gene}; their binding regions, "
+            f"the shorter {100 * query.coverage:.0f} % as long as the longer, have {100 * first.identity:.0f} % "
+            "identity."
         )
-        said.append(
-            "How reliable that is, the model does not know: its trust was never calibrated on unseen proteins."
-            if math.isnan(one.reliability)
-            else "For proteins as far from any known one, predictions have reached a rank correlation of "
-            f"{one.reliability:.2f} with measured intensities."
-        )
+        said.append(_tell_reliability(one, simulated))
     if query.warning:
         said.append(
             f"Warning: {query.warning}. Numbers are given for every sequence, whether it binds or not."
         )
     return said
+
+
+def _tell_reliability(one: Specificity, simulated: bool) -> str:
+    if not math.isnan(one.reliability):
+        return (
+            f"For proteins as like any known one ({100 * one.query.likeness:.0f} %, identity times coverage), "
+            f"predictions have reached a rank correlation of {one.reliability:.2f} with "
+            f"{'simulated' if simulated else 'measured'} intensities."
+        )
+    if NO_TRUST in one.query.warnings:
+        return "How reliable that is, the model does not know: its trust was never calibrated on unseen proteins."
+    return "How reliable that is, nobody knows: of proteins without a binding domain none was ever held out."
 
 
 def _tell_protein(one: Specificity, number: int, study: SpecificityStudy, folder: Path) -> Section:
@@ -86,7 +96,7 @@ def _tell_protein(one: Specificity, number: int, study: SpecificityStudy, folder
         if figure.is_file()
         else ()
     )
-    words = [" ".join(describe_query(one))]
+    words = [" ".join(describe_query(one, study.simulated))]
     if one.motif is None:
         words.append("The best 7-mers have nothing in common, so no motif is made of them.")
     else:

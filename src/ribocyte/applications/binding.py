@@ -8,19 +8,22 @@
 from __future__ import annotations
 
 import itertools
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import polars as pl
 
-from ribocyte.applications._panel import Panel, Query, empty_table, identify
+from ribocyte.applications._panel import NO_TRUST, Panel, Query, empty_table, identify
 from ribocyte.errors import RequestError
 from ribocyte.learn.predictor import Predictor
-from ribocyte.rna.proteins.sequences import Protein, check_residues, read_proteins
+from ribocyte.rna.joint.trust import UnseenTrust
+from ribocyte.rna.proteins.doubts import SHORTEST
+from ribocyte.rna.proteins.sequences import ACCEPTED, Protein, check_residues, read_proteins
 from ribocyte.rna.sequences import read_sequences
 
-Proteins = Path | str | Mapping[str, str] | Sequence[Protein]
-"""A FASTA file; residues by name; or proteins."""
+Proteins = Path | str | Mapping[str, str] | Sequence[Protein] | Sequence[str]
+"""A FASTA file; residues by name; proteins; or residues, which are then called protein_1, protein_2, …"""
 RNAs = Path | str | Mapping[str, str] | Iterable[str]
 """A file of sequences; RNA by name; or RNA, which is then called sequence_1, sequence_2, …"""
 
@@ -30,8 +33,9 @@ LETTERS = 1 << 20
 """Nucleotides read at a time, about; fewer for many proteins."""
 PAIRS = 1024
 """Pairs at a time."""
+_EXPECTED = "a FASTA file, residues by name, or a list of proteins or of residues"
 
-__all__ = ["Query", "bind", "bind_in_chunks", "identify", "load_proteins"]
+__all__ = ["NO_TRUST", "Query", "bind", "bind_in_chunks", "find_reach", "identify", "load_proteins"]
 
 
 def bind(
@@ -43,8 +47,9 @@ def bind(
     ----------
     model : Predictor
         Trained on a compendium.
-    proteins : Path, str, mapping or sequence of Protein
-        A FASTA file; residues by name; or proteins. Their domains are recognised where they are not known.
+    proteins : Path, str, mapping, or sequence of Protein or str
+        A FASTA file; residues by name; proteins; or residues. Their domains are recognised where they are not
+        known.
     rnas : Path, str, mapping or iterable of str
         A file of sequences (see `ribocyte.rna.sequences`); RNA by name; or RNA.
     pairs : bool
@@ -59,8 +64,14 @@ def bind(
         ``window``, the nucleotide, from 1, at which the best window of a long RNA begins; ``low``, ``high``,
         ``spread`` and ``reliability``, what the model's trust says (null where it says nothing); ``measured``,
         the output of the model for this very protein, null where none is; ``nearest``, ``nearest_gene`` and
-        ``identity`` of the known protein most like it; ``domains`` recognised; ``warning``, null where there is
-        none.
+        ``identity`` of the known protein most like it, and ``coverage``, the length of the shorter of their
+        binding regions over that of the longer; ``likeness``, the largest identity times coverage, by which
+        interval and reliability go; ``domains`` recognised; ``simulated``, whether the model learned from a
+        simulation; ``warning``, null where there is none.
+
+        An interval is no narrower than those of the most alike that intervals were learned from, however much more
+        alike a protein is (see `find_reach`). Where no domain is recognised, there is no reliability, and the
+        interval is that of a protein that has nothing in common with any.
 
     Raises
     ------
@@ -69,8 +80,8 @@ def bind(
     DataError
         For a protein or an RNA that is none.
     RequestError
-        If there are not as many proteins as RNAs in `pairs`, the level is impossible, or the extra [bio] is not
-        installed.
+        If no protein is given, or something else in its place; if there are not as many proteins as RNAs in
+        `pairs`, the level is impossible, or the extra [bio] is not installed.
     """
     chunks = list(
         bind_in_chunks(model, identify(model, load_proteins(proteins)), rnas, pairs=pairs, level=level)
@@ -111,6 +122,15 @@ def bind_in_chunks(
         yield _score_pairs(model, block, level)
 
 
+def find_reach(model: Predictor) -> float | None:
+    """Say how alike the most alike of the proteins were that intervals were learned from; None where none were.
+
+    Whole clusters of relatives are held out to learn them, so no close relative is among these. A protein that is more
+    alike has an interval as wide as theirs.
+    """
+    return model.trust.margins.reach if isinstance(model.trust, UnseenTrust) else None
+
+
 def load_proteins(given: Proteins) -> list[Protein]:
     """Read proteins from a FASTA file, or take those that are given.
 
@@ -119,22 +139,41 @@ def load_proteins(given: Proteins) -> list[Protein]:
     DataError
         For what is no protein; names it.
     RequestError
-        If none is given, or two have one name.
+        If none is given, or something else, or two have one name.
     """
     if isinstance(given, Path | str):
-        return read_proteins(given)
-    if isinstance(given, Mapping):
-        return [
-            Protein(name, check_residues(letters, f"protein {name!r}")) for name, letters in given.items()
-        ]
-    proteins, names = list(given), [protein.name for protein in given]
-    twice = next((name for at, name in enumerate(names) if name in names[:at]), None)
+        _refuse_residues(str(given))
+        proteins = read_proteins(given)
+    elif isinstance(given, Mapping):
+        proteins = [_take(letters, str(name)) for name, letters in given.items()]
+    elif isinstance(given, Sequence):
+        proteins = [_take(one, f"protein_{number}") for number, one in enumerate(given, 1)]
+    else:
+        raise RequestError(f"proteins: {type(given).__name__}", expected=_EXPECTED)
+    names = Counter(protein.name for protein in proteins)
+    twice = next((name for name, count in names.items() if count > 1), None)
     if twice is not None or not proteins:
         raise RequestError(
             f"proteins: {'two are named ' + repr(twice) if proteins else 'none given'}",
             expected="one or more, every name once",
         )
     return proteins
+
+
+def _take(given: object, name: str) -> Protein:
+    if isinstance(given, Protein):
+        return given
+    if not isinstance(given, str):
+        raise RequestError(f"proteins: {type(given).__name__} for {name!r}", expected=_EXPECTED)
+    return Protein(name, check_residues(given, f"protein {name!r}"))
+
+
+def _refuse_residues(path: str) -> None:
+    """Refuse amino acids where a file's name is expected; a name is short, or has another letter in it."""
+    if len(path) >= SHORTEST and set(path) <= set(ACCEPTED) and not Path(path).exists():
+        raise RequestError(
+            f"proteins: {path[:20]!r}… is no file", expected=_EXPECTED, mend='for residues: {"name": "MKVL…"}'
+        )
 
 
 def count_rnas(rnas: RNAs) -> int:

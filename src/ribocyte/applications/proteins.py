@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from itertools import groupby
 from pathlib import Path
 
-import numpy as np
 import polars as pl
 
 from ribocyte.errors import DataError, ModelError, RequestError, suggest
@@ -17,9 +15,9 @@ from ribocyte.learn.predictor import read_model
 from ribocyte.learn.splits import Info
 from ribocyte.rna.experiments import METADATA
 from ribocyte.rna.joint.known import known_proteins
-from ribocyte.rna.proteins.alignment import identity_matrix
+from ribocyte.rna.joint.subjects import find_kin
 from ribocyte.rna.proteins.constructs import CONSTRUCTS, distinct, read_constructs
-from ribocyte.rna.proteins.domains import DomainProfiles, build_profiles, recognise_domains
+from ribocyte.rna.proteins.records import PROTEINS
 from ribocyte.rna.proteins.sequences import Domain, Protein
 
 SCHEMA = {
@@ -31,6 +29,13 @@ SCHEMA = {
     "experiments": pl.String,
 }
 """Columns of a table of proteins."""
+_NEAREST = {
+    "query": pl.String,
+    "query_domains": pl.String,
+    "rank": pl.Int64,
+    "identity": pl.Float32,
+    "coverage": pl.Float32,
+}
 
 
 @dataclass(frozen=True)
@@ -99,6 +104,12 @@ def model_proteins(model: Path) -> Collection:
         raise ModelError(
             f"{model}: does not say what it was trained on: {error}", expected="the file as it was saved"
         ) from error
+    if PROTEINS not in info.normalisation:
+        raise ModelError(
+            f"{model}: learned from {info.kind}, and does not know the sequence of any protein",
+            expected="a joint model, trained on data of the kind compendium",
+            mend="ribocyte train rna/joint-towers",
+        )
     return Collection(str(model), tuple(dict.fromkeys(known_proteins(info))))
 
 
@@ -151,8 +162,10 @@ def nearest_proteins(queries: Sequence[Protein], collection: Collection, count: 
     -------
     DataFrame
         A row for each query and each of the `count` most alike: ``query``; ``query_domains``, empty where none
-        was recognised; ``rank`` from 1; ``identity`` of the binding regions from 0 to 1
-        (`ribocyte.rna.proteins.alignment`); and the columns of `tabulate_proteins`, of the measured one.
+        was recognised; ``rank`` from 1, the same protein first; ``identity`` of the binding regions from 0 to 1
+        (`ribocyte.rna.proteins.alignment`); ``coverage``, the length of the shorter region over that of the
+        longer; the columns of `tabulate_proteins`, of the measured one; and ``query_warning``, null where there
+        is nothing to warn of.
 
     Raises
     ------
@@ -163,44 +176,18 @@ def nearest_proteins(queries: Sequence[Protein], collection: Collection, count: 
         raise RequestError(f"count = {count}", expected="1 or more")
     if not collection.proteins:
         raise RequestError(f"{collection.source}: no protein to compare with", expected="one or more")
-    found = recognise(queries, collection.proteins)
-    identities = identity_matrix(found, collection.proteins)
-    order = np.argsort(-identities, axis=1, kind="stable")[:, :count]
-    shown = order.shape[1]
-    asked = pl.DataFrame(
-        {
-            "query": [query.name for query in found for _ in range(shown)],
-            "query_domains": [write_domains(query.domains) for query in found for _ in range(shown)],
-            "rank": list(range(1, shown + 1)) * len(found),
-            "identity": np.take_along_axis(identities, order, axis=1).ravel(),
-        },
-        schema={"query": pl.String, "query_domains": pl.String, "rank": pl.Int64, "identity": pl.Float32},
+    found = find_kin(queries, collection.proteins)
+    rows = [
+        (kin.protein.name, write_domains(kin.protein.domains), rank, kin.identities[at], kin.coverages[at])
+        for kin in found
+        for rank, at in enumerate(kin.order[:count], 1)
+    ]
+    asked = pl.DataFrame(rows, schema=_NEAREST, orient="row")
+    order = [int(at) for kin in found for at in kin.order[:count]]
+    warnings = ["; ".join(kin.warnings) or None for kin in found for _ in kin.order[:count]]
+    return pl.concat([asked, collection.table[order]], how="horizontal").with_columns(
+        pl.Series("query_warning", warnings, dtype=pl.String)
     )
-    return pl.concat([asked, collection.table[order.ravel()]], how="horizontal")
-
-
-def recognise(queries: Sequence[Protein], known: Sequence[Protein]) -> list[Protein]:
-    """Give proteins with the domains that are recognised in them, by profiles of the known ones' domains.
-
-    Proteins that come with domains keep theirs. The profiles are built once in a process for the same `known`.
-
-    Parameters
-    ----------
-    queries : sequence of Protein
-        As a FASTA file gives them.
-    known : sequence of Protein
-        With their domains; where none has any, nothing can be recognised.
-
-    Raises
-    ------
-    RequestError
-        If the extra [bio] is not installed.
-    """
-    bare = [query for query in queries if not query.domains]
-    if not bare or not any(protein.domains for protein in known):
-        return list(queries)
-    found = iter(recognise_domains(bare, _profiles(tuple(known))))
-    return [query if query.domains else replace(query, domains=next(found)) for query in queries]
 
 
 def tabulate_proteins(proteins: Sequence[Protein]) -> pl.DataFrame:
@@ -230,11 +217,6 @@ def write_domains(domains: Sequence[Domain]) -> str:
     """Write domains in the order of the sequence, such as ``RRM ×2, KH``; empty where there is none."""
     runs = [(kind, len(list(group))) for kind, group in groupby(domain.kind for domain in domains)]
     return ", ".join(f"{kind} ×{count}" if count > 1 else kind for kind, count in runs)
-
-
-@lru_cache(maxsize=4)
-def _profiles(known: tuple[Protein, ...]) -> DomainProfiles:
-    return build_profiles(known)
 
 
 def _kinds(protein: Protein) -> tuple[str, ...]:

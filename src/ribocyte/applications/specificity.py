@@ -40,6 +40,12 @@ MOST = 50
 NEIGHBOURS = 3
 """Known proteins whose motifs are shown beside the predicted one."""
 
+LEARNED_FROM = {
+    True: "SIMULATED: predicted by a model that learned from simulated intensities, not from a measurement",
+    False: "predicted by a model that learned from measured intensities",
+}
+"""Said in a file of motifs, by whether the model learned from a simulation."""
+
 Array = NDArray[np.float64]
 Progress = Callable[[int, int], None]
 """Called with (7-mers so far, 7-mers in all)."""
@@ -83,7 +89,7 @@ class Specificity:
         Standard deviation of the ensemble members' z; None of a single network.
     reliability : float
         Rank correlation with measured intensities to expect, from proteins as far from any that trained; NaN
-        where that is not known.
+        where that is not known, or no binding domain is recognised.
     motif : FoundMotif, optional
         Of the ten best 7-mers; None where they have nothing in common.
     known : tuple of KnownMotif
@@ -138,6 +144,7 @@ class SpecificityStudy:
                 "reliability": one.reliability,
                 "motif": one.motif.consensus if one.motif else None,
                 "best_kmer": one.best(1)["kmer"][0],
+                "simulated": self.simulated,
             }
             for one in self.found
         ]
@@ -161,7 +168,7 @@ def find_specificity(
     ----------
     model : Predictor
         Trained on a compendium.
-    proteins : Path, str, mapping or sequence of Protein
+    proteins : Path, str, mapping, or sequence of Protein or str
         As for `ribocyte.applications.binding.bind`.
     known : Path, optional
         Measured motifs named by experiments, such as ``pwms.hmot``: those of the nearest known proteins are shown.
@@ -210,8 +217,8 @@ def write_specificity(study: SpecificityStudy, out: Path) -> list[str]:
     """Write what was found as a folder.
 
     ``index.html`` is to be read first; ``kmers.tsv``, every 7-mer and its z for each protein, laid out as
-    RNAcompete's own tables; ``spread.tsv``, the same of the members' spread; ``proteins.tsv``; ``motifs.meme``; and
-    ``logos/``.
+    RNAcompete's own tables, with a last column ``simulated``; ``spread.tsv``, the same of the members' spread;
+    ``proteins.tsv``; ``motifs.meme``; and ``logos/``. Every file says whether the model learned from a simulation.
 
     Parameters
     ----------
@@ -235,15 +242,15 @@ def write_specificity(study: SpecificityStudy, out: Path) -> list[str]:
     from ribocyte.applications._specificity_page import describe_specificity
 
     with new_folder(out) as folder:
-        _write_kmers({one.name: one.z for one in study.found}, folder / "kmers.tsv")
+        _write_kmers({one.name: one.z for one in study.found}, folder / "kmers.tsv", study.simulated)
         spread = {one.name: one.spread for one in study.found if one.spread is not None}
         if spread:
-            _write_kmers(spread, folder / "spread.tsv")
+            _write_kmers(spread, folder / "spread.tsv", study.simulated)
         with atomic_write(folder / "proteins.tsv") as stream:
             study.table.write_csv(stream, separator="\t")
         pwms = {one.name: one.motif.pwm for one in study.found if one.motif}
         if pwms:
-            write_meme(folder / "motifs.meme", pwms)
+            write_meme(folder / "motifs.meme", pwms, comment=LEARNED_FROM[study.simulated])
         for number, one in enumerate(study.found, 1):
             logos = _logos(one)
             if logos:
@@ -346,12 +353,13 @@ def _reliabilities(panel: Panel) -> list[float]:
     return found
 
 
-def _write_kmers(columns: Mapping[str, Array], path: Path) -> None:
-    """Write a number for every k-mer and protein, as RNAcompete's tables are laid out."""
-    header = "\t".join(["kmer", *(" ".join(name.split()) for name in columns)])
+def _write_kmers(columns: Mapping[str, Array], path: Path, simulated: bool) -> None:
+    """Write a number for every k-mer and protein, as RNAcompete's tables are laid out; `simulated` at the end."""
+    header = "\t".join(["kmer", *(" ".join(name.split()) for name in columns), "simulated"])
     kmers = [name_kmer(number, K) for number in range(4**K)]
     # Columns by number: a protein may be called as a column is.
-    table = pl.DataFrame({"kmer": kmers} | {f"{n}": column for n, column in enumerate(columns.values())})
+    numbers = {f"{number}": column for number, column in enumerate(columns.values())}
+    table = pl.DataFrame({"kmer": kmers} | numbers).with_columns(pl.lit(simulated).alias("simulated"))
     with atomic_write(path) as stream:
         stream.write(f"{header}\n".encode())
         table.write_csv(stream, separator="\t", include_header=False, float_precision=4)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,18 +12,13 @@ import typer
 
 from ribocyte.cli import options, present
 from ribocyte.cli.guard import Command
+from ribocyte.cli.introducing import SHOWN, Written, introduce, load_model, read_first, refuse_percent
 from ribocyte.cli.progress import OFTEN, Pace, make_bar, watch_predictions
 from ribocyte.cli.tables import WRITERS, Format, counted, open_output, refuse_to_replace, settle_format
 
 if TYPE_CHECKING:
-    import polars as pl
-
-    from ribocyte.applications._panel import Query
     from ribocyte.applications.proteins import Collection
     from ribocyte.applications.specificity import SpecificityStudy
-
-SHOWN = 10
-"""Proteins described on the terminal; a table has them all."""
 
 ProteinFile = Annotated[
     Path,
@@ -84,13 +79,19 @@ def bind(
     nearest known protein and its identity. A protein that the model was trained on is recognised, and its own
     output used.
     """
-    from ribocyte.applications.binding import bind_in_chunks, count_rnas, identify, load_proteins
-    from ribocyte.catalog import Predictor
+    from ribocyte.applications.binding import (
+        bind_in_chunks,
+        count_rnas,
+        find_reach,
+        identify,
+        load_proteins,
+    )
     from ribocyte.errors import RequestError
 
     form = settle_format(Format.json if as_json else wanted, out)
     refuse_to_replace(out, [str(model), str(protein), str(rna)])
-    predictor, proteins = Predictor.load(model), load_proteins(protein)
+    refuse_percent(level)
+    predictor, proteins = load_model(model), load_proteins(protein)
     if pairs and (count := count_rnas(rna)) != len(proteins):
         raise RequestError(
             f"--pairs: {len(proteins):,} proteins in {protein}, {count:,} RNAs in {rna}",
@@ -98,14 +99,17 @@ def bind(
             mend="leave out --pairs to have every protein with every RNA",
         )
     queries = identify(predictor, proteins)
+    read_first(rna)
     if predictor.info.simulated:
         present.say(present.SIMULATED)
-    _introduce(queries, calibrated=predictor.trust is not None)
+    introduce(queries, find_reach(predictor))
     chunks = bind_in_chunks(predictor, queries, rna, pairs=pairs, level=level)
-    written: list[int] = []
+    written = Written(1 if pairs else len(queries))
     with watch_predictions(bool(out) or not sys.stdout.isatty()) as count_rows, open_output(out) as stream:
-        WRITERS[form](counted(_noted(chunks, written), count_rows), stream)
-    present.say(f"{sum(written):,} pairs{f' in {out}' if out else ''}")
+        WRITERS[form](counted(written.note(chunks), count_rows), stream)
+    present.say(f"{written.rows:,} pairs{f' in {out}' if out else ''}")
+    if written.repeated and not pairs:
+        present.warn(f"{rna}: RNAs of the same name: {', '.join(list(written.repeated)[:SHOWN])}")
 
 
 def specificity(
@@ -130,13 +134,12 @@ def specificity(
     ranked, motifs.meme for other tools, logos, and the nearest known proteins.
     """
     from ribocyte.applications.specificity import find_specificity, write_specificity
-    from ribocyte.catalog import Predictor
     from ribocyte.files import refuse_folder
 
     refuse_folder(out)
     with _watch_kmers() as report:
         study = find_specificity(
-            Predictor.load(model), protein, known=known, contexts=contexts, seed=seed, progress=report
+            load_model(model), protein, known=known, contexts=contexts, seed=seed, progress=report
         )
     files = write_specificity(study, out)
     if as_json:
@@ -205,6 +208,7 @@ def nearest(
         (
             row["query"] if row["rank"] == 1 else "",
             f"{row['identity']:.2f}",
+            f"{row['coverage']:.2f}",
             row["protein"],
             row["gene"],
             row["species"],
@@ -212,9 +216,11 @@ def nearest(
         )
         for row in found.iter_rows(named=True)
     ]
-    present.show_table(("query", "identity", "protein", "gene", "species", "domains"), rows, numbers=(1,))
-    for name in found.filter(found["query_domains"] == "")["query"].unique(maintain_order=True):
-        present.warn(f"{name}: no RNA-binding domain recognised")
+    header = ("query", "identity", "coverage", "protein", "gene", "species", "domains")
+    present.show_table(header, rows, numbers=(1, 2))
+    warned = found.filter(found["query_warning"].is_not_null() & (found["rank"] == 1))
+    for name, warning in warned.select("query", "query_warning").iter_rows():
+        present.warn(f"{name}: {warning}")
 
 
 def _collection(model: Path | None, data: Path | None) -> Collection:
@@ -246,41 +252,6 @@ def _show_collection(collection: Collection, as_json: bool) -> None:
     present.say(f"{len(rows):,} {'protein' if len(rows) == 1 else 'proteins'}, {collection.source}")
 
 
-def _introduce(queries: Sequence[Query], calibrated: bool) -> None:
-    """Say on stderr what the proteins are, before anything is predicted of them."""
-    measured = [query for query in queries if query.measured]
-    unseen = [query for query in queries if not query.measured]
-    for query in measured[:SHOWN]:
-        present.say(f"{query.protein.name}: measured, {query.measured[0]}; its own output is used")
-    for query in unseen[:SHOWN]:
-        first = query.nearest[0]
-        gene = f" ({first.protein.gene})" if first.protein.gene else ""
-        present.say(
-            f"{query.protein.name}: not measured; nearest {first.protein.name}{gene}, identity {first.identity:.2f}"
-        )
-    left_out = max(0, len(measured) - SHOWN) + max(0, len(unseen) - SHOWN)
-    if left_out:
-        present.say(f"and {left_out:,} more: {len(measured):,} measured, {len(unseen):,} not")
-    warned: dict[str, list[str]] = {}
-    for query in queries:
-        if query.warning:
-            warned.setdefault(query.warning, []).append(query.protein.name)
-    for warning, names in warned.items():
-        more = f" and {len(names) - SHOWN:,} more" if len(names) > SHOWN else ""
-        present.warn(f"{', '.join(names[:SHOWN])}{more}: {warning}")
-    if unseen and not calibrated:
-        present.warn(
-            "no interval and no reliability: this model's trust was never calibrated on unseen proteins "
-            "(ribocyte transfer cluster does so)"
-        )
-
-
-def _noted(frames: Iterator[pl.DataFrame], written: list[int]) -> Iterator[pl.DataFrame]:
-    for frame in frames:
-        written.append(frame.height)
-        yield frame
-
-
 def _tell_specificity(study: SpecificityStudy, out: Path) -> None:
     if study.simulated:
         present.show(present.SIMULATED)
@@ -296,11 +267,12 @@ def _tell_specificity(study: SpecificityStudy, out: Path) -> None:
                 f"{one.best(1)['z'][0]:.1f}",
                 whom,
                 "measured" if one.query.measured else f"{first.identity:.2f}",
+                f"{one.query.coverage:.2f}",
                 "–" if one.reliability != one.reliability else f"{one.reliability:.2f}",
             )
         )
-    header = ("protein", "motif", "best 7-mer", "z", "nearest known", "identity", "reliability")
-    present.show_table(header, rows, numbers=(3, 5, 6))
+    header = ("protein", "motif", "best 7-mer", "z", "nearest known", "identity", "coverage", "reliability")
+    present.show_table(header, rows, numbers=(3, 5, 6, 7))
     for one in study.found:
         if one.query.warning:
             present.warn(f"{one.name}: {one.query.warning}")

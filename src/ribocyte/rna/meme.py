@@ -69,6 +69,7 @@ def write_meme(
     *,
     sites: Mapping[str, int] | None = None,
     background: Sequence[float] = (0.25, 0.25, 0.25, 0.25),
+    comment: str = "",
 ) -> None:
     """Write motifs as a MEME file with the alphabet ACGU, whole or not at all.
 
@@ -82,6 +83,8 @@ def write_meme(
         How many sites a motif was made of, where that is known.
     background : sequence of float
         Of A, C, G, U.
+    comment : str
+        A line below the version; the format has none, and readers pass over lines that they do not know.
 
     Raises
     ------
@@ -91,7 +94,8 @@ def write_meme(
         If the file cannot be written.
     """
     frequencies = " ".join(f"{base} {value:.6g}" for base, value in zip(LETTERS, background, strict=True))
-    parts = ["MEME version 4", f"ALPHABET= {LETTERS}", f"Background letter frequencies\n{frequencies}"]
+    version = ["MEME version 4", *([f"# {' '.join(comment.split())}"] if comment else [])]
+    parts = [*version, f"ALPHABET= {LETTERS}", f"Background letter frequencies\n{frequencies}"]
     for name, pwm in motifs.items():
         _check_name(path, name)
         rows = _check_rows(f"{path}: motif {name}", np.asarray(pwm, dtype=np.float64))

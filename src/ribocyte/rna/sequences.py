@@ -70,7 +70,7 @@ def read_sequences(source: Path | str) -> Iterator[tuple[str, str]]:
         empty or has another letter; names the file and the line.
     """
     path = Path(source)
-    records = _checked(path, _read_parquet(path)) if _is_parquet(path) else _read_text(path)
+    records = _checked(path, _read_parquet(path)) if is_parquet(path) else _read_text(path)
     number = 0
     for number, (name, rna) in enumerate(records, 1):
         yield name or f"sequence_{number}", rna
@@ -80,10 +80,17 @@ def read_sequences(source: Path | str) -> Iterator[tuple[str, str]]:
 
 def _checked(path: Path, records: Iterator[Record]) -> Iterator[tuple[str, str]]:
     """Give names and RNA, once each proved to be RNA."""
-    return ((name, _check_rna(path, where, letters)) for where, name, letters in records)
+    return ((name, check_rna(path, where, letters)) for where, name, letters in records)
 
 
-def _check_rna(path: Path, where: str, letters: str) -> str:
+def check_rna(path: Path, where: str, letters: str) -> str:
+    """Write a sequence as RNA in capitals, or refuse it.
+
+    Raises
+    ------
+    DataError
+        If it is empty, or has a letter outside A, C, G, U, T, N; names the file and `where` in it the sequence is.
+    """
     rna = letters.translate(_CAPITAL_RNA)
     if not rna:
         raise DataError(f"{path}: {where}: the sequence is empty", expected="at least one of A, C, G, U, N")
@@ -98,7 +105,7 @@ def _check_rna(path: Path, where: str, letters: str) -> str:
 
 
 def _read_text(path: Path) -> Iterator[tuple[str, str]]:
-    with _opened(path) as stream:
+    with open_text(path) as stream:
         first = next(((number, line) for number, line in enumerate(stream, 1) if line.strip()), None)
         if first is None:
             raise DataError(f"{path}: empty", expected="FASTA, a table, or one sequence per line")
@@ -117,7 +124,7 @@ def _is_fasta(path: Path, first: str) -> bool:
 
 def _is_table(path: Path, first: str) -> bool:
     found = _extension(path) in TABLES or "\t" in first
-    return found or _find_column(_cells(first.rstrip("\r\n")), SEQUENCE_COLUMNS) is not None
+    return found or find_column(_cells(first.rstrip("\r\n")), SEQUENCE_COLUMNS) is not None
 
 
 def _read_fasta(path: Path, stream: TextIO, number: int, first: str) -> Iterator[tuple[str, str]]:
@@ -188,23 +195,51 @@ def _fasta_record(path: Path, line: int, name: str, parts: list[str]) -> Record:
 
 
 def _read_table(path: Path, lines: Lines) -> Iterator[Record]:
-    number, header = next(lines)
-    columns = _cells(header)
+    columns, rows = split_table(path, lines)
     sequence = _sequence_column(path, columns)
-    name = _find_column(columns, NAME_COLUMNS)
-    # The reader takes lines one by one, so `number` is that of the row it gives last.
-    place = [number]
+    name = find_column(columns, NAME_COLUMNS)
+    for number, row in rows:
+        yield f"line {number}", row[name].strip() if name is not None else "", row[sequence].strip()
+
+
+def split_table(path: Path, lines: Lines) -> tuple[list[str], Iterator[tuple[int, list[str]]]]:
+    """Split the lines of a table into cells, by the tab, comma or semicolon that its header has.
+
+    Parameters
+    ----------
+    path : Path
+        What the table is called in messages.
+    lines : iterator of (int, str)
+        Numbers of the lines, and the lines without their ends; the header first.
+
+    Returns
+    -------
+    (list of str, iterator of (int, list of str))
+        The columns; and of each row that is not blank the number of its line, and its cells.
+
+    Raises
+    ------
+    DataError
+        If a row has more cells than the header, or fewer; while it is read.
+    """
+    number, header = next(lines)
+    return _cells(header), _split_rows(path, lines, number, header)
+
+
+def _split_rows(path: Path, lines: Lines, number: int, header: str) -> Iterator[tuple[int, list[str]]]:
+    # The reader takes lines one by one, so `place` is that of the row it gives last.
+    place, width = [number], len(_cells(header))
     rows = csv.reader(_remember(lines, place), delimiter=_delimiter(header))
     try:
         for row in rows:
             if not any(cell.strip() for cell in row):
                 continue
-            if len(row) != len(columns):
+            if len(row) != width:
                 raise DataError(
                     f"{path}: line {place[0]} has {len(row)} columns",
-                    expected=f"{len(columns)}, as in the header",
+                    expected=f"{width}, as in the header",
                 )
-            yield f"line {place[0]}", row[name].strip() if name is not None else "", row[sequence].strip()
+            yield place[0], row
     except csv.Error as error:
         raise DataError(
             f"{path}: line {place[0]}: {error}", expected="a table", mend="give long sequences as FASTA"
@@ -229,7 +264,7 @@ def _read_parquet(path: Path) -> Iterator[Record]:
     try:
         table = pl.scan_parquet(path)
         columns = table.collect_schema().names()
-        sequence, name = _sequence_column(path, columns), _find_column(columns, NAME_COLUMNS)
+        sequence, name = _sequence_column(path, columns), find_column(columns, NAME_COLUMNS)
         names = pl.lit("") if name is None else pl.col(columns[name]).cast(pl.String).fill_null("")
         wanted = table.select(
             names.alias("name"), pl.col(columns[sequence]).cast(pl.String).fill_null("").alias("rna")
@@ -248,7 +283,7 @@ def _read_parquet(path: Path) -> Iterator[Record]:
 
 
 def _sequence_column(path: Path, columns: Sequence[str]) -> int:
-    at = _find_column(columns, SEQUENCE_COLUMNS)
+    at = find_column(columns, SEQUENCE_COLUMNS)
     if at is None:
         near = [near for wanted in ("RNA_Seq", "sequence") for near in nearest(wanted, columns, 1)]
         shown = ", ".join(columns[:10]) + (", …" if len(columns) > 10 else "")
@@ -260,7 +295,8 @@ def _sequence_column(path: Path, columns: Sequence[str]) -> int:
     return at
 
 
-def _find_column(columns: Sequence[str], wanted: Sequence[str]) -> int | None:
+def find_column(columns: Sequence[str], wanted: Sequence[str]) -> int | None:
+    """Find the first of the wanted names, in small letters, among columns; None where none is there."""
     lower = [column.casefold() for column in columns]
     return next((lower.index(name) for name in wanted if name in lower), None)
 
@@ -278,7 +314,14 @@ def _extension(path: Path) -> str:
     return bare.suffix.lower()
 
 
-def _is_parquet(path: Path) -> bool:
+def is_parquet(path: Path) -> bool:
+    """Say whether a file is a Parquet table, by its extension or, where that says nothing, its first bytes.
+
+    Raises
+    ------
+    DataError
+        If it is empty or cannot be read.
+    """
     if _extension(path) in PARQUET:
         _head(path)
         return True
@@ -300,8 +343,14 @@ def _head(path: Path) -> bytes:
 
 
 @contextlib.contextmanager
-def _opened(path: Path) -> Iterator[TextIO]:
-    """Open a plain or gzipped text file, and say what is wrong with it in our words."""
+def open_text(path: Path) -> Iterator[TextIO]:
+    """Open a plain or gzipped text file, and say what is wrong with it in our words.
+
+    Raises
+    ------
+    DataError
+        If it cannot be read, is empty, binary, damaged, or not UTF-8.
+    """
     _head(path)
     try:
         with open_unpacked(path) as stream:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -13,7 +14,7 @@ from torch import Tensor
 
 from ribocyte.errors import DataError
 from ribocyte.rna.compendium.store import Compendium
-from ribocyte.rna.proteins.alignment import Identities, identity_matrix
+from ribocyte.rna.proteins.alignment import Identities, identity_matrix, likeness_matrix
 from ribocyte.rna.proteins.clusters import find_clusters, make_folds
 from ribocyte.rna.proteins.constructs import CONSTRUCTS, find_proteins
 from ribocyte.rna.proteins.sequences import Protein
@@ -75,6 +76,11 @@ class Bench:
     def targets(self, experiments: Sequence[int]) -> Tensor:
         """Give what networks are to predict for some experiments, (N, E); NaN where a spot failed."""
         return torch.from_numpy(np.stack([self.measured[number].targets for number in experiments], axis=1))
+
+    @cached_property
+    def likenesses(self) -> Identities:
+        """How alike proteins are where identity must not be that of a part; see `likeness_matrix`."""
+        return likeness_matrix(self.identities, self.proteins, self.proteins)
 
     @property
     def spread(self) -> float:

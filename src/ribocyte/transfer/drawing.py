@@ -51,39 +51,41 @@ def draw_identity(
     *,
     simulated: bool,
 ) -> Figure:
-    """Draw each protein's Spearman against its identity to the nearest that trained: a panel a method.
+    """Draw each protein's Spearman against its identity to the nearest that trained: a panel a method, and one more.
+
+    The last panel is the first method's again, against likeness, on which the curve rests.
 
     Parameters
     ----------
     held, relatives : DataFrame
         Scores of proteins without relatives among those that trained, and with.
     methods : sequence of str
-        A panel each; the first is given the curve.
+        A panel each.
     reliability : mapping
-        ``identity`` and ``spearman`` of that curve.
+        ``likeness`` and ``spearman`` of the curve of reliability.
     simulated : bool
         Print SIMULATED in the figure.
     """
     with house_style():
         figure = blank_figure(PAGE, 2.3, simulated)
-        panels = figure.subplots(1, len(methods), sharex=True, sharey=True, squeeze=False)[0]
-        for number, (panel, method) in enumerate(zip(panels, methods, strict=True)):
+        views = [*((method, "identity") for method in methods), (methods[0], "likeness")]
+        panels = figure.subplots(1, len(views), sharex=True, sharey=True, squeeze=False)[0]
+        for number, (panel, (method, measure)) in enumerate(zip(panels, views, strict=True)):
             for table, filled in ((held, True), (relatives, False)):
                 rows = table.filter(pl.col("method") == method)
                 panel.plot(
-                    rows["identity"].to_numpy(),
+                    rows[measure].to_numpy(),
                     rows["spearman"].to_numpy(),
                     "o",
-                    color=COLOURS[number],
+                    color=COLOURS[methods.index(method)],
                     markersize=2.6,
                     fillstyle="full" if filled else "none",
                     markeredgewidth=0.0 if filled else 0.6,
                     alpha=0.75,
                 )
-            if number == 0:
-                panel.plot(reliability["identity"], reliability["spearman"], color=INK, linewidth=1.2)
-            name_panel(panel, "ab"[number % 2], method)
-            panel.set_xlabel("identity to the nearest protein that trained")
+            name_panel(panel, "abcdefgh"[number], method)
+            panel.set_xlabel(f"{measure} to the nearest")
+        panels[-1].plot(reliability["likeness"], reliability["spearman"], color=INK, linewidth=1.2)
         panels[0].set_ylabel("Spearman's rho")
     return figure
 

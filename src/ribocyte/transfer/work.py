@@ -121,7 +121,7 @@ def score_unseen(study: Study, run: Path, evidence: Path) -> pl.DataFrame:
         spread[:EVIDENCE],
         {
             "experiments": [bench.experiments[number] for number in held],
-            "identity": identities.max(axis=1).tolist(),
+            "likeness": bench.likenesses[np.ix_(bench.owner[held], bench.owner[known])].max(axis=1).tolist(),
         },
     )
     scores = score_methods(predictions, [bench.measured[number] for number in held], bench.spread)
@@ -135,13 +135,18 @@ def describe_experiments(study: Study, experiments: Sequence[int], known: Sequen
     -------
     DataFrame
         ``experiment``; ``gene``, ``species`` and ``domains`` of its protein; ``protein`` and ``cluster``, numbers;
-        ``identity`` to the nearest other protein among those of `known`, and its gene, ``nearest``.
+        ``identity`` to the nearest other protein among those of `known`, and its gene, ``nearest``; ``likeness`` to
+        the one most alike (`ribocyte.rna.proteins.alignment.likeness_matrix`).
     """
     bench = study.bench
     owners = bench.owner[list(experiments)]
     others = bench.owner[list(known)]
-    identities = bench.identities[np.ix_(owners, others)].astype(np.float64)
-    identities[owners[:, None] == others[None, :]] = -1.0  # itself is not its neighbour
+    identities, likenesses = (
+        np.where(
+            owners[:, None] == others[None, :], -1.0, table[np.ix_(owners, others)]
+        )  # not its own neighbour
+        for table in (bench.identities, bench.likenesses)
+    )
     nearest = others[identities.argmax(axis=1)]
     proteins = [bench.proteins[int(owner)] for owner in owners]
     return pl.DataFrame(
@@ -153,6 +158,7 @@ def describe_experiments(study: Study, experiments: Sequence[int], known: Sequen
             "protein": owners,
             "cluster": bench.clusters[owners],
             "identity": identities.max(axis=1),
+            "likeness": likenesses.max(axis=1),
             "nearest": [bench.proteins[int(at)].gene or bench.proteins[int(at)].name for at in nearest],
         }
     )
@@ -181,7 +187,7 @@ def read_evidence(study: Study, names: Sequence[str]) -> tuple[Evidence, list[st
     RunError
         If a file is damaged.
     """
-    parts, experiments, identities, origins = [], list[str](), list[float](), list[int]()
+    parts, experiments, likenesses, origins = [], list[str](), list[float](), list[int]()
     for number, name in enumerate(names):
         path = study.evidence(name)
         try:
@@ -193,14 +199,14 @@ def read_evidence(study: Study, names: Sequence[str]) -> tuple[Evidence, list[st
                 f"{path}: damaged: {error}", mend="remove it, and give the same command again"
             ) from error
         experiments += facts["experiments"]
-        identities += facts["identity"]
+        likenesses += facts["likeness"]
         origins += [number] * len(facts["experiments"])
     outputs, targets, spread = (
         torch.cat([part[key] for part in parts], dim=1) for key in ("outputs", "targets", "spread")
     )
     bench = study.bench
     owners = bench.owner[[bench.experiments.index(name) for name in experiments]]
-    evidence = Evidence(outputs, targets, spread, np.array(identities), bench.clusters[owners])
+    evidence = Evidence(outputs, targets, spread, np.array(likenesses), bench.clusters[owners])
     return evidence, experiments, np.array(origins)
 
 

@@ -13,8 +13,11 @@ from ribocyte.learn.ensemble import Ensemble, members_of
 from ribocyte.learn.predictor import Predictor, Trust
 from ribocyte.learn.splits import Info
 from ribocyte.rna.encoding import RNAEncoding
+from ribocyte.rna.joint import esm, residues
 from ribocyte.rna.joint.baselines import BASELINES, Mixture
+from ribocyte.rna.joint.esm import ESMReader
 from ribocyte.rna.joint.known import KNOWN, known_proteins
+from ribocyte.rna.joint.residues import ResidueReader
 from ribocyte.rna.proteins.alignment import identity_matrix
 from ribocyte.rna.proteins.records import PROTEINS, describe_protein, proteins_of
 from ribocyte.rna.proteins.sequences import Protein
@@ -107,6 +110,23 @@ def baseline(model: Predictor, proteins: Sequence[Protein], kind: str = "average
     return _predictor(
         model, Mixture(model.network, weights), _describe(model.info, known, proteins), proteins
     )
+
+
+def longest_read(model: Predictor) -> int | None:
+    """Say how many residues of a binding region a model reads at most; None where it reads them all.
+
+    By convolution, and by ESM-2, what is behind the first 1,024 or 1,022 is left out; peptides are counted in all. A
+    protein in which no domain is known is read from its first residue.
+    """
+    limits = {ESMReader: esm.LONGEST, ResidueReader: residues.LONGEST}
+    found = [
+        limit
+        for member in members_of(model.network)
+        for part in member.modules()
+        for reader, limit in limits.items()
+        if isinstance(part, reader)
+    ]
+    return min(found, default=None)
 
 
 def _describe(info: Info, known: Sequence[Protein], proteins: Sequence[Protein]) -> Info:

@@ -23,7 +23,10 @@ Embeddings = Float[Tensor, "proteins width"]
 Keys = Float[Tensor, "proteins key"]
 
 LONGEST = 1022
-"""Residues that ESM-2 was trained to read at once; what is behind them is left out."""
+"""Residues that ESM-2 was trained to read at once; what is behind them is left out.
+
+Of the binding region, that is; of the whole protein where no domain is known. `ribocyte.rna.joint.aiming.longest_read`
+asks for it, so that whoever is told a prediction is told that as well."""
 
 
 class ESMReader(nn.Module):
@@ -84,7 +87,7 @@ def embed(path: str, residues: str) -> Float[Tensor, " width"]:
     path : str
         Folder or name of the ESM-2.
     residues : str
-        Amino acids.
+        Amino acids; those behind the first `LONGEST` are not read.
 
     Raises
     ------

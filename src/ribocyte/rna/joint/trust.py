@@ -23,6 +23,7 @@ from ribocyte.learn.splits import Split
 from ribocyte.rna.encoding import best_windows
 from ribocyte.rna.joint.margins import Evidence, Floats, Margins, rank_correlations
 from ribocyte.rna.joint.subjects import Subject, look_into
+from ribocyte.rna.proteins.clusters import THRESHOLD
 from ribocyte.rna.proteins.records import describe_protein, protein_from, proteins_of
 from ribocyte.rna.proteins.sequences import Protein
 from ribocyte.rna.trust import RNATrust
@@ -70,10 +71,10 @@ class UnseenTrust:
                 "trust in unseen proteins is learned from held-out clusters", mend="ribocyte transfer cluster"
             )
         outputs = model.outputs(split.inputs)
-        identity = model.trust.identities
+        likeness = model.trust.likenesses
         clusters = np.arange(outputs.shape[1])
-        evidence = Evidence(outputs, split.targets, spread_of(model, split.inputs), identity, clusters)
-        margins = Margins.fit(evidence, identity, rank_correlations(outputs, split.targets))
+        evidence = Evidence(outputs, split.targets, spread_of(model, split.inputs), likeness, clusters)
+        margins = Margins.fit(evidence, likeness, rank_correlations(outputs, split.targets))
         return replace(model.trust, margins=margins)  # type: ignore[return-value]
 
     @classmethod
@@ -85,26 +86,31 @@ class UnseenTrust:
         KeyError, TypeError, ValueError, ModelError
             If they do not fit.
         """
+        # Before it was written down, the clusters that were held out were never more alike than the threshold.
         margins = Margins(
             state["weights"],
             state["quantiles"],
             state["identities"],
             state["spearmans"],
             int(facts["clusters"]),
+            float(facts.get("reach", THRESHOLD)),
         )
         tables = {name.removeprefix("seen."): t for name, t in state.items() if name.startswith("seen.")}
         return cls(
             margins,
             tuple(protein_from(record) for record in facts["known"]),
-            tuple(Subject(*values) for values in facts["subjects"]),
+            tuple(Subject.from_facts(values) for values in facts["subjects"]),
             RNATrust.from_state(tables, facts) if tables else None,
             float(facts["level"]),
         )
 
     @property
-    def identities(self) -> Floats:
-        """Each subject's identity to the nearest known protein, shape (P,)."""
-        return np.array([subject.identity for subject in self.subjects])
+    def likenesses(self) -> Floats:
+        """Each subject's likeness to the known proteins, shape (P,); 0 where no binding domain was recognised.
+
+        What it then has in common with a known protein is not what binds, so it is as far from all as can be.
+        """
+        return np.array([subject.likeness if subject.recognised else 0.0 for subject in self.subjects])
 
     def at(self, level: float) -> Self:
         """Give the same for another level, from 0.5 to 0.99.
@@ -130,9 +136,14 @@ class UnseenTrust:
         return replace(self, subjects=look_into(proteins, self.known))
 
     def reliabilities(self) -> list[float]:
-        """Give the rank correlation with measurements to expect for each subject; NaN for those that trained."""
+        """Give the rank correlation with measurements to expect for each subject.
+
+        NaN for those that trained, and for those without a binding domain: of such none was ever held out.
+        """
         return [
-            float("nan") if subject.known >= 0 else self.margins.reliability(subject.identity)
+            float("nan")
+            if subject.known >= 0 or not subject.recognised
+            else self.margins.reliability(subject.likeness)
             for subject in self.subjects
         ]
 
@@ -148,8 +159,10 @@ class UnseenTrust:
         -------
         DataFrame
             For each protein ``NAME_low``, ``NAME_high`` and, for ensembles, ``NAME_spread``; for those that did
-            not train also ``NAME_identity`` to the nearest known protein, ``NAME_nearest``, its gene, and
-            ``NAME_reliability``, the rank correlation to expect; ``NAME_warning`` where there is one.
+            not train also ``NAME_identity`` to the nearest known protein, ``NAME_nearest``, its gene,
+            ``NAME_likeness``, on which the interval and the reliability rest, and ``NAME_reliability``, the rank
+            correlation to expect; ``NAME_warning`` where there is one. Subjects more alike than any that the
+            intervals were learned from (``margins.reach``) have intervals as wide as those.
         """
         windows = torch.bincount(owner)
         best, at = best_windows(outputs.float(), owner, windows)
@@ -200,15 +213,13 @@ class UnseenTrust:
             "kind": "unseen",
             "level": self.level,
             "clusters": self.margins.clusters,
+            "reach": self.margins.reach,
             "known": [describe_protein(protein) for protein in self.known],
-            "subjects": [
-                [subject.name, subject.identity, subject.nearest, subject.known, subject.recognised]
-                for subject in self.subjects
-            ],
+            "subjects": [subject.facts() for subject in self.subjects],
         }
 
     def _half_widths(self, outputs: Tensor, spread: Tensor) -> Tensor:
-        half = self.margins.half_widths(outputs, spread, self.identities, self.level)
+        half = self.margins.half_widths(outputs, spread, self.likenesses, self.level)
         if self.seen is None:
             return half
         ours = [number for number, subject in enumerate(self.subjects) if subject.known >= 0]
@@ -231,7 +242,7 @@ def unseen_trust(model: Predictor, margins: Margins, level: float = 0.9) -> Unse
     """
     known = tuple(proteins_of(model.info))
     subjects = tuple(
-        Subject(name, 1.0, protein.gene or protein.name, number, True)
+        Subject(name, 1.0, 1.0, 1.0, protein.gene or protein.name, number, True)
         for number, (name, protein) in enumerate(zip(model.info.outputs, known, strict=True))
     )
     seen = model.trust if isinstance(model.trust, RNATrust) else None
@@ -248,6 +259,7 @@ def _repeat(name: str, subject: Subject, reliability: float, rows: int) -> dict[
     columns: dict[str, Any] = {
         f"{name}_identity": np.full(rows, subject.identity),
         f"{name}_nearest": [subject.nearest] * rows,
+        f"{name}_likeness": np.full(rows, subject.likeness),
         f"{name}_reliability": np.full(rows, reliability),
     }
     return columns | ({f"{name}_warning": [subject.warning] * rows} if subject.warning else {})

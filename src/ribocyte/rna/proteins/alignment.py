@@ -16,6 +16,15 @@ correlation 0.59 of predicted affinities over all 7-mers) than by whole construc
 (0.52 and 0.50), or by identity over the aligned part alone (0.26), by which everything is alike. It also puts the
 most proteins together at 0.5 of all that tell relatives apart, which is what a test of unseen proteins needs.
 
+Identity says little of a part: it is 1 for a single residue, for half a domain, and for two proteins in one. How far
+to trust what a known protein says of another therefore rests on their likeness (`likeness_matrix`), the same residues
+over the longer region: a missing domain and one too many both count as differences. In two studies of the simulated
+compendium, with whole clusters held out, the Spearman that networks reached for 420 experiments follows it more
+closely (rank correlation 0.31 in both) than identity (0.29 and 0.24); identity times the share of the known region
+that is covered would have done as well (0.31 and 0.30), and says nothing of two proteins in one. Between 0.42 and 0.5
+identity they reached 0.48 where the regions were about as long, 0.19 where the known one was 1.25 to 2 times as long,
+0.34 where it was half as long or less.
+
 The library is pyopal (SIMD, whole databases at a time): 392 × 392 constructs take 6 s on a core. parasail is as
 fast, but has no wheels for ARM; Biopython's aligner takes 15 times as long and finds the same scores.
 """
@@ -86,6 +95,41 @@ def identity_matrix(queries: Sequence[Protein], targets: Sequence[Protein]) -> I
         first = number if symmetric else 0
         found[number, first:] = _identities(aligner, query, database, columns, first)
     return np.maximum(found, found.T) if symmetric else found
+
+
+def coverage_matrix(queries: Sequence[Protein], targets: Sequence[Protein]) -> Identities:
+    """Say how much of each pair's longer region the shorter one could cover: the ratio of their lengths.
+
+    Returns
+    -------
+    numpy array, float32, shape (len(queries), len(targets))
+        From 0, exclusive, to 1.
+    """
+    rows = np.array([len(region(protein)) for protein in queries])[:, None]
+    columns = np.array([len(region(protein)) for protein in targets])[None, :]
+    covered: Identities = (np.minimum(rows, columns) / np.maximum(rows, columns)).astype(np.float32)
+    return covered
+
+
+def likeness_matrix(
+    identities: Identities, queries: Sequence[Protein], targets: Sequence[Protein]
+) -> Identities:
+    """Give the share of the longer region that is the same in both: identity times coverage.
+
+    Parameters
+    ----------
+    identities : numpy array, float32, shape (len(queries), len(targets))
+        As `identity_matrix` gives them for these.
+    queries, targets : sequence of Protein
+        With the domains they were compared by.
+
+    Returns
+    -------
+    numpy array, float32, shape (len(queries), len(targets))
+        From 0 to 1; 1 only where the regions are equal.
+    """
+    likeness: Identities = identities * coverage_matrix(queries, targets)
+    return likeness
 
 
 def nearest(query: Protein, targets: Sequence[Protein], count: int = 5) -> list[Neighbour]:

@@ -83,6 +83,14 @@ def make_folds(clusters: Labels, count: int, seed: int = 0) -> Labels:
     """
     names, sizes = np.unique(clusters, return_counts=True)
     check(count >= 2, "folds", count, "2 or more: one is held out, the others train")
+    if len(names) < 2:
+        raise RecipeError(
+            f"folds = {count}: the {len(clusters)} proteins are all relatives, one cluster"
+            if len(clusters) > 1
+            else f"folds = {count}: there is one protein alone",
+            expected="two clusters or more, so that one can be held out",
+            mend="more proteins, or a higher identity at which two are relatives",
+        )
     if count > len(names):
         raise RecipeError(
             f"folds = {count}: the {len(clusters)} proteins make {len(names)} clusters",
@@ -184,7 +192,7 @@ def check_unseen(
         raise DataError(
             f"split: {pairs[0][0]} is to be tested and is the same protein as {pairs[0][1]}, which trains{others}",
             expected="test proteins that no training protein equals",
-            mend="hold out whole clusters, or force it and report it",
+            mend="hold out whole clusters, or force it (--set data.force=true) and report it",
         )
     return pairs
 

@@ -18,7 +18,8 @@ from __future__ import annotations
 import io
 import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 from ribocyte import extras
@@ -147,6 +148,38 @@ def recognise_domains(
                 for domain in hit.domains.reported
             ]
     return [_keep_best(candidates) for candidates in found]
+
+
+def with_domains(proteins: Sequence[Protein], known: Sequence[Protein]) -> list[Protein]:
+    """Give proteins with the domains that are recognised in them, by profiles of the known ones' domains.
+
+    Proteins that come with domains keep theirs, and those with the sequence of a known one get what is annotated of
+    that. The profiles are built once in a process for the same `known`.
+
+    Parameters
+    ----------
+    proteins : sequence of Protein
+        As a FASTA file gives them.
+    known : sequence of Protein
+        With their domains; where none has any, nothing can be recognised.
+
+    Raises
+    ------
+    RequestError
+        If the extra [bio] is not installed.
+    """
+    annotated = {one.sequence: one.domains for one in reversed(known) if one.domains}
+    if not annotated:
+        return list(proteins)
+    bare = [one for one in proteins if not one.domains and one.sequence not in annotated]
+    found = recognise_domains(bare, _profiles(tuple(known))) if bare else []
+    domains = annotated | {one.sequence: ones for one, ones in zip(bare, found, strict=True)}
+    return [one if one.domains else replace(one, domains=domains[one.sequence]) for one in proteins]
+
+
+@lru_cache(maxsize=4)
+def _profiles(known: tuple[Protein, ...]) -> DomainProfiles:
+    return build_profiles(known)
 
 
 def _keep_best(candidates: list[tuple[float, Domain]]) -> tuple[Domain, ...]:

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from ribocyte.errors import DataError
 from ribocyte.files import open_unpacked
+from ribocyte.rna.proteins.doubts import name_nucleotides
 
 RESIDUES = "ACDEFGHIKLMNPQRSTVWY"
 """The twenty amino acids of the standard code."""
@@ -22,9 +23,6 @@ LONGEST = 10_000
 has 912. A longer sequence is more likely several proteins in one record, and is refused rather than cut."""
 
 _CAPITALS = str.maketrans(string.ascii_lowercase, string.ascii_uppercase)
-_NUCLEOTIDES = frozenset("ACGTUN")
-_SHORTEST_GENE = 10
-# One residue in four is among these six letters: of proteins that begin with ten of them there is one in a million.
 _STRANGE = re.compile(f"[^{re.escape(ACCEPTED)}]")
 
 
@@ -131,7 +129,8 @@ def check_residues(letters: str, where: str) -> str:
     Returns
     -------
     str
-        In capitals, without ``*`` at the end.
+        In capitals, without ``*`` at the end. What is doubtful and yet may be a protein is for
+        `ribocyte.rna.proteins.doubts.find_doubts` to say.
 
     Raises
     ------
@@ -148,11 +147,10 @@ def check_residues(letters: str, where: str) -> str:
             expected=f"at most {LONGEST}",
             mend="give the part that binds RNA",
         )
-    if len(sequence) >= _SHORTEST_GENE and set(sequence) <= _NUCLEOTIDES:
+    nucleotides = name_nucleotides(sequence)
+    if nucleotides:
         raise DataError(
-            f"{where}: {'RNA' if 'U' in sequence else 'DNA'}, nothing but {', '.join(sorted(set(sequence)))}",
-            expected="a protein: amino acids",
-            mend="translate it first",
+            f"{where}: {nucleotides}", expected="a protein: amino acids", mend="translate it first"
         )
     strange = _STRANGE.search(sequence)
     if strange is not None:

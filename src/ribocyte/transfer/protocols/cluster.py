@@ -109,8 +109,9 @@ def conclude(study: Study) -> Results:
         Drawing(
             "identity",
             draw_identity(table, relatives, (TOWERS, BASELINE), trust["reliability"], simulated=simulated),
-            "Each protein against its identity to the nearest that trained: without any relative, and, open marks, "
-            "with relatives. The line is the reliability that the model gives with its predictions.",
+            "Each protein against its identity to the nearest that trained, over the shorter of the binding regions: "
+            "without any relative, and, open marks, with relatives. On the right against likeness, which counts over "
+            "the longer one; the line is the reliability that the model gives with its predictions.",
         ),
         Drawing(
             "coverage",
@@ -182,7 +183,7 @@ def _trust_work(study: Study) -> Any:
         evidence, experiments, folds = read_evidence(study, names)
         both = read_scores(study, [*names, RELATIVES]).filter(pl.col("method") == TOWERS)
         margins = Margins.fit(
-            evidence, both["identity"].to_numpy(), both["spearman"].cast(pl.Float64).to_numpy()
+            evidence, both["likeness"].to_numpy(), both["spearman"].cast(pl.Float64).to_numpy()
         )
         covered = cross_fit(evidence, folds, LEVEL).numpy()
         owners = study.bench.owner[[study.bench.experiments.index(name) for name in experiments]]
@@ -202,13 +203,13 @@ def _trust_work(study: Study) -> Any:
             "width": float(2 * half.mean()) if bool(half.isfinite().all()) else None,
             "scale": dict(
                 zip(
-                    ("constant", "1 - identity", "spread", "size of the prediction"),
+                    ("constant", "1 - likeness", "spread", "size of the prediction"),
                     margins.weights.tolist(),
                     strict=True,
                 )
             ),
             "reliability": {
-                "identity": margins.identities.tolist(),
+                "likeness": margins.identities.tolist(),
                 "spearman": margins.spearmans.tolist(),
             },
         }
