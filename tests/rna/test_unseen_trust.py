@@ -236,7 +236,21 @@ def test_what_it_says_of_unseen_proteins_stands_beside_the_prediction() -> None:
     assert table["strange_spread"][0] == pytest.approx(float(spread[0, 0]), rel=0.6)
     name = known()[0].name
     assert f"{name}_low" in table.columns
-    assert f"{name}_reliability" not in table.columns  # it was measured
+    assert f"{name}_reliability" not in table.columns  # it was measured; how well it does, nobody looked
+
+
+def test_of_a_known_protein_it_says_how_well_its_own_output_did() -> None:
+    trained = model(known())
+    tokens = trained.encoding.encode(["ACGUAAAUUUGGGCCCAUAUAUAGAGAGA", "AAAA" * 9, "ACAC" * 8, "GGGA" * 8])[0]
+    outputs = trained.outputs(tokens)
+    targets = torch.stack([outputs[:, 0], -outputs[:, 1], outputs[:, 2].clone()], dim=1)
+    targets[1, 2] = torch.nan
+    validation = Split(tokens, targets, np.array(list("abcd")))
+    trust = unseen_trust(trained, Margins.fit(evidence(), NOTHING, NOTHING), validation=validation)
+    again = UnseenTrust.from_state(trust.state(), trust.facts())
+    aimed = [known()[1], known()[0]]
+    assert again.reliabilities() == pytest.approx([1, -1, 1])
+    assert again.aimed(model(aimed), aimed).reliabilities() == pytest.approx([-1, 1])
 
 
 def test_known_proteins_keep_their_own_intervals() -> None:

@@ -51,6 +51,10 @@ def describe_query(one: Specificity, simulated: bool) -> list[str]:
             f"Measured: it has the binding region of {as_code(query.measured[0])}{others}, and what follows is the "
             "model's own output for that."
         )
+        if not math.isnan(one.reliability):
+            said.append(
+                f"With probes that did not train it, that output has a rank correlation of {one.reliability:.2f}."
+            )
     else:
         gene = f" ({first.protein.gene})" if first.protein.gene else ""
         said.append(

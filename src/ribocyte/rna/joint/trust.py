@@ -47,6 +47,8 @@ class UnseenTrust:
         Of the known proteins, one output each, in their order.
     level : float
         Share of the measurements that intervals are to hold.
+    reached : Tensor, float64, shape (Q,), optional
+        The rank correlation with measurements of each known protein that its own output has on validation probes.
     """
 
     margins: Margins
@@ -54,6 +56,7 @@ class UnseenTrust:
     subjects: tuple[Subject, ...]
     seen: RNATrust | None = None
     level: float = 0.9
+    reached: Tensor | None = None
 
     @classmethod
     def calibrate(cls, model: Predictor, split: Split) -> Self:
@@ -102,6 +105,7 @@ class UnseenTrust:
             tuple(Subject.from_facts(values) for values in facts["subjects"]),
             RNATrust.from_state(tables, facts) if tables else None,
             float(facts["level"]),
+            state.get("reached"),
         )
 
     @property
@@ -138,14 +142,15 @@ class UnseenTrust:
     def reliabilities(self) -> list[float]:
         """Give the rank correlation with measurements to expect for each subject.
 
-        NaN for those that trained, and for those without a binding domain: of such none was ever held out.
+        Of those that trained what they reached with validation probes, where that is known; of others what proteins
+        as alike have reached. NaN for those without a binding domain: of such none was ever held out.
         """
-        return [
-            float("nan")
-            if subject.known >= 0 or not subject.recognised
-            else self.margins.reliability(subject.likeness)
-            for subject in self.subjects
-        ]
+        return [self._reliability(subject) for subject in self.subjects]
+
+    def _reliability(self, subject: Subject) -> float:
+        if subject.known >= 0:
+            return float("nan") if self.reached is None else float(self.reached[subject.known])
+        return self.margins.reliability(subject.likeness) if subject.recognised else float("nan")
 
     def judge(self, model: Predictor, compact: Tensor, outputs: Tensor, owner: Tensor) -> pl.DataFrame:
         """Say between what a measurement of each sequence is expected, and how far to believe it.
@@ -158,10 +163,10 @@ class UnseenTrust:
         Returns
         -------
         DataFrame
-            For each protein ``NAME_low``, ``NAME_high`` and, for ensembles, ``NAME_spread``; for those that did
-            not train also ``NAME_identity`` to the nearest known protein, ``NAME_nearest``, its gene,
-            ``NAME_likeness``, on which the interval and the reliability rest, and ``NAME_reliability``, the rank
-            correlation to expect; ``NAME_warning`` where there is one. Subjects more alike than any that the
+            For each protein ``NAME_low``, ``NAME_high``, ``NAME_reliability``, the rank correlation to expect, and,
+            for ensembles, ``NAME_spread``; for those that did not train also ``NAME_identity`` to the nearest known
+            protein, ``NAME_nearest``, its gene, and ``NAME_likeness``, on which the interval and the reliability rest;
+            ``NAME_warning`` where there is one. Subjects more alike than any that the
             intervals were learned from (``margins.reach``) have intervals as wide as those.
         """
         windows = torch.bincount(owner)
@@ -177,8 +182,10 @@ class UnseenTrust:
             columns[f"{name}_high"] = (best + half)[:, number].numpy()
             if isinstance(model.network, Ensemble):
                 columns[f"{name}_spread"] = spread[:, number].numpy()
+            if subject.known < 0 or self.reached is not None:
+                columns[f"{name}_reliability"] = np.full(len(best), reliability)
             if subject.known < 0:
-                columns |= _repeat(name, subject, reliability, len(best))
+                columns |= _repeat(name, subject, len(best))
         return pl.DataFrame(columns)
 
     def measure(self, model: Predictor, split: Split) -> dict[str, float]:
@@ -204,6 +211,7 @@ class UnseenTrust:
             "quantiles": tables.quantiles,
             "identities": tables.identities,
             "spearmans": tables.spearmans,
+            **({} if self.reached is None else {"reached": self.reached}),
             **{f"seen.{name}": table for name, table in seen.items()},
         }
 
@@ -228,7 +236,9 @@ class UnseenTrust:
         return half
 
 
-def unseen_trust(model: Predictor, margins: Margins, level: float = 0.9) -> UnseenTrust:
+def unseen_trust(
+    model: Predictor, margins: Margins, level: float = 0.9, validation: Split | None = None
+) -> UnseenTrust:
     """Give a model of known proteins the trust that goes with it wherever it is aimed.
 
     Parameters
@@ -239,6 +249,8 @@ def unseen_trust(model: Predictor, margins: Margins, level: float = 0.9) -> Unse
         Learned from models like it.
     level : float
         Share of the measurements that intervals are to hold.
+    validation : Split, optional
+        Probes that did not train, to tell how reliable the outputs of the known proteins are.
     """
     known = tuple(proteins_of(model.info))
     subjects = tuple(
@@ -246,7 +258,10 @@ def unseen_trust(model: Predictor, margins: Margins, level: float = 0.9) -> Unse
         for number, (name, protein) in enumerate(zip(model.info.outputs, known, strict=True))
     )
     seen = model.trust if isinstance(model.trust, RNATrust) else None
-    return UnseenTrust(margins, known, subjects, seen, level)
+    reached = None
+    if validation is not None:
+        reached = torch.from_numpy(rank_correlations(model.outputs(validation.inputs), validation.targets))
+    return UnseenTrust(margins, known, subjects, seen, level, reached)
 
 
 def spread_of(model: Predictor, compact: Tensor) -> Tensor:
@@ -255,12 +270,11 @@ def spread_of(model: Predictor, compact: Tensor) -> Tensor:
     return outputs.std(dim=0) if len(outputs) > 1 else torch.zeros(outputs.shape[1:])
 
 
-def _repeat(name: str, subject: Subject, reliability: float, rows: int) -> dict[str, Any]:
+def _repeat(name: str, subject: Subject, rows: int) -> dict[str, Any]:
     columns: dict[str, Any] = {
         f"{name}_identity": np.full(rows, subject.identity),
         f"{name}_nearest": [subject.nearest] * rows,
         f"{name}_likeness": np.full(rows, subject.likeness),
-        f"{name}_reliability": np.full(rows, reliability),
     }
     return columns | ({f"{name}_warning": [subject.warning] * rows} if subject.warning else {})
 

@@ -192,7 +192,7 @@ def _trust_work(study: Study) -> Any:
         model = load_model(study.model)
         splits = shorten(catalog.load_data(model.recipe, study.data), model.recipe.training.seed)
         model.trust = RNATrust.calibrate(model, splits.val)
-        model.trust = unseen_trust(model, margins, LEVEL)
+        model.trust = unseen_trust(model, margins, LEVEL, splits.val)
         model.save(Run(study.model).model)
         facts = {
             "level": LEVEL,
