@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from ribocyte.version import VERSION
 
 if TYPE_CHECKING:
+    from ribocyte.applications.adapting import adapt_protein
     from ribocyte.applications.binding import bind
     from ribocyte.applications.hub import from_pretrained, push_to_hub
     from ribocyte.applications.specificity import find_specificity
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from ribocyte.learn.splits import Split, Splits
     from ribocyte.learn.training import fit
     from ribocyte.pipeline import compare, evaluate, train
+    from ribocyte.rna.joint.aiming import aim
     from ribocyte.rna.proteins.sequences import read_proteins
 
 __version__ = VERSION
@@ -33,6 +35,8 @@ _HOMES = {
     "Run": "ribocyte.learn.runs",
     "Split": "ribocyte.learn.splits",
     "Splits": "ribocyte.learn.splits",
+    "adapt_protein": "ribocyte.applications.adapting",
+    "aim": "ribocyte.rna.joint.aiming",
     "bind": "ribocyte.applications.binding",
     "build_network": "ribocyte.catalog",
     "compare": "ribocyte.pipeline",
@@ -53,6 +57,8 @@ __all__ = [
     "Run",
     "Split",
     "Splits",
+    "adapt_protein",
+    "aim",
     "bind",
     "build_network",
     "compare",

@@ -31,7 +31,7 @@ from ribocyte.rna import rnacompete, transformer
 from ribocyte.rna.compendium.config import CompendiumConfig
 from ribocyte.rna.compendium.config import load as load_compendium
 from ribocyte.rna.encoding import RNAEncoding
-from ribocyte.rna.joint import bank, film, multi, towers
+from ribocyte.rna.joint import adapting, bank, film, multi, towers
 from ribocyte.rna.joint.trust import UnseenTrust
 from ribocyte.rna.trust import RNATrust
 from ribocyte.version import VERSION
@@ -340,11 +340,12 @@ def build_network(recipe: Recipe, info: Info, prepared: bool = True) -> nn.Modul
     use only once weights are loaded into it.
     """
     kind, seed = NETWORKS[recipe.model_kind], recipe.training.seed
+    build = partial(adapting.build, kind.build) if adapting.ADAPTED in info.normalisation else kind.build
     members = []
     with torch.random.fork_rng(devices=[]):
         for member in range(recipe.training.members):
             torch.manual_seed(mix(seed, member) if member else mix(seed))
-            members.append(kind.build(recipe.model, info))
+            members.append(build(recipe.model, info))
     if prepared and kind.prepare is not None:
         kind.prepare(members, info)
     return _join(members, recipe)

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import torch
 from sklearn.linear_model import Ridge
-from torch import Tensor, nn
+from torch import Tensor
 
 from ribocyte.errors import DataError
-from ribocyte.rna.joint.few_shot import PENALTIES, POWER, adapt, fit_head
+from ribocyte.rna.joint.few_shot import PENALTIES, POWER, fit_head
 
 
 def draw(rows: int, features: int = 6, noise: float = 0.3, seed: int = 0) -> tuple[Tensor, Tensor, Tensor]:
@@ -113,30 +113,3 @@ def test_the_trunk_tells_what_no_known_protein_does() -> None:
     assert head.error < 0.6 * without.error
     assert head.trunk[2] == pytest.approx(0.01, rel=0.2)
     assert float(head.trunk[[0, 1, 3]].abs().max()) < 0.002
-
-
-class Joint(nn.Module):
-    """Gives eight outputs, and has a trunk of three features."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.trunk = nn.Sequential(nn.Flatten(), nn.Linear(20, 3))
-
-    def forward(self, rna: Tensor) -> Tensor:
-        return rna.flatten(1)[:, :8]
-
-
-@pytest.mark.parametrize("features", [False, True])
-def test_heads_become_one_network_that_says_the_same(features: bool) -> None:
-    rna = torch.randn(30, 4, 5, generator=torch.Generator().manual_seed(2))
-    network = Joint()
-    outputs, trunk = network(rna), network.trunk(rna).detach() if features else None
-    heads = [
-        fit_head(outputs[:, :6], outputs[:, 6 + one], outputs[:, one] - outputs[:, 6 + one], trunk)
-        for one in (0, 1)
-    ]
-    found = adapt(network, heads)(rna)
-    for number, head in enumerate(heads):
-        torch.testing.assert_close(
-            found[:, number], head.apply(outputs[:, :6], outputs[:, 6 + number], trunk)
-        )

@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 from ribocyte.cli import (
+    adapting,
     applying,
     benchmarking,
     binding,
@@ -61,6 +62,7 @@ for group, commands in (
             applying.predict,
             binding.bind,
             binding.specificity,
+            adapting.adapt,
             cells.cells,
             explaining.explain,
             motifs.motifs,

@@ -170,14 +170,20 @@ class Bank(nn.Module):
     def aimed(self, known: Sequence[Protein], proteins: Sequence[Protein]) -> Self:
         """Give the same bank for other proteins; a known one keeps its vector."""
         other = copy.deepcopy(self).eval()
-        device = self.vectors.device
-        asked = other._reader(other._reader.features(proteins).to(device))
-        identities = torch.from_numpy(identity_matrix(proteins, known)).to(device)
-        shares = attend(asked, other._reader(other.features), identities)
-        same = same_weights(proteins, known).to(device)
-        shares = torch.where(same.any(dim=1, keepdim=True), same, shares)
+        shares = same_weights(proteins, known).to(self.vectors.device)
+        strange = ~shares.any(dim=1)
+        strangers = [protein for protein, alone in zip(proteins, strange.tolist(), strict=True) if alone]
+        if strangers:  # only they are read and aligned
+            shares[strange] = other._ask(strangers, known)
         other.inferred = (shares @ other.vectors).clone()
         return other
+
+    def _ask(self, strangers: Sequence[Protein], known: Sequence[Protein]) -> Opinions:
+        """Say how much each known protein counts for each of those that are none."""
+        device = self.vectors.device
+        asked = self._reader(self._reader.features(strangers).to(device))
+        identities = torch.from_numpy(identity_matrix(strangers, known)).to(device)
+        return attend(asked, self._reader(self.features), identities)
 
     @property
     def _reader(self) -> Reader:

@@ -90,39 +90,6 @@ class Trunks(nn.Module):
         return torch.cat([rna.new_zeros(len(rna), 0), *(trunk(rna) for trunk in self.trunks)], dim=1)
 
 
-class Adapted(nn.Module):
-    """A joint network whose outputs and features are weighed into others: (N, 4, L) to (N, P).
-
-    Parameters
-    ----------
-    network : nn.Module
-        Gives (N, Q): the known proteins, then the new ones.
-    weights : Tensor, shape (Q, P)
-        Of the network's outputs.
-    trunk : Tensor, shape (H, P)
-        Of its trunks' features; H may be 0.
-    bias : Tensor, shape (P,)
-        Added.
-    """
-
-    weights: Tensor
-    trunk: Tensor
-    bias: Tensor
-
-    def __init__(self, network: nn.Module, weights: Tensor, trunk: Tensor, bias: Tensor) -> None:
-        super().__init__()
-        self.network = network
-        self.read = Trunks(network) if len(trunk) else None
-        self.register_buffer("weights", weights.float())
-        self.register_buffer("trunk", trunk.float())
-        self.register_buffer("bias", bias.float())
-
-    def forward(self, rna: Tensor) -> Tensor:
-        """Predict for the new proteins."""
-        out: Tensor = self.network(rna) @ self.weights + self.bias
-        return out if self.read is None else out + self.read(rna) @ self.trunk
-
-
 def read_trunks(model: Predictor, compact: Tensor) -> Tensor:
     """Run the trunks of a joint model over compact inputs: float32, (N, H)."""
     trunks = Trunks(model.network)
@@ -182,25 +149,6 @@ def fit_head(known: Tensor, own: Tensor, measured: Tensor, trunk: Tensor | None 
         error=error**0.5,
         measurements=len(targets),
     )
-
-
-def adapt(network: nn.Module, heads: list[Head]) -> Adapted:
-    """Make one network of a joint one and the heads of the last of its outputs.
-
-    Parameters
-    ----------
-    network : nn.Module
-        Aimed at the known proteins, then at the new ones: one for each head.
-    heads : list of Head
-        Fitted.
-    """
-    known = len(heads[0].weights)
-    weights = torch.zeros(known + len(heads), len(heads))
-    for number, head in enumerate(heads):
-        weights[:known, number] = head.weights
-        weights[known + number, number] = head.prior
-    trunk = torch.stack([head.trunk for head in heads], dim=1)
-    return Adapted(network, weights, trunk, torch.tensor([head.bias for head in heads]))
 
 
 def _correlate(table: Floats, values: Floats) -> Floats:

@@ -14,7 +14,7 @@ from ribocyte.learn.recipe import check
 from ribocyte.learn.splits import Info
 from ribocyte.rna.joint.bank import Bank, BankConfig, make_bank
 from ribocyte.rna.joint.trunk import Trunk
-from ribocyte.rna.layers import RNA, Affinities
+from ribocyte.rna.layers import RNA, Affinities, Features
 from ribocyte.rna.proteins.sequences import Protein
 
 
@@ -52,9 +52,13 @@ class Film(nn.Module):
 
     def forward(self, rna: RNA) -> Affinities:
         """Predict one affinity a protein, (N, P)."""
+        return self.bind(self.trunk(rna))
+
+    def bind(self, features: Features) -> Affinities:
+        """Do so of what the trunk found, (N, hidden)."""
         vectors = self.bank()
         scale, shift, weight = self.condition(vectors[:, 1:]).chunk(3, dim=1)
-        units = self.meet(self.trunk(rna))[:, None]
+        units = self.meet(features)[:, None]
         found = self.rectify(units * (1 + scale) + shift)
         product: Tensor = torch.einsum("npu,pu->np", found, weight)
         affinities: Affinities = product + vectors[:, 0]

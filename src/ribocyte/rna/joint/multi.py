@@ -13,7 +13,7 @@ from ribocyte.learn.splits import Info
 from ribocyte.rna.joint.baselines import Mixture, average_weights, same_weights
 from ribocyte.rna.joint.known import KNOWN
 from ribocyte.rna.joint.trunk import Trunk, TrunkConfig
-from ribocyte.rna.layers import RNA, Affinities
+from ribocyte.rna.layers import RNA, Affinities, Features
 from ribocyte.rna.proteins.alignment import identity_matrix
 from ribocyte.rna.proteins.sequences import Protein
 
@@ -33,7 +33,11 @@ class Multi(nn.Module):
 
     def forward(self, rna: RNA) -> Affinities:
         """Predict one affinity a protein, (N, P)."""
-        out: Tensor = self.weigh(self.trunk(rna))
+        return self.bind(self.trunk(rna))
+
+    def bind(self, features: Features) -> Affinities:
+        """Do so of what the trunk found, (N, hidden)."""
+        out: Tensor = self.weigh(features)
         return out
 
     def only(self, number: int) -> Multi:
@@ -53,6 +57,18 @@ class Multi(nn.Module):
 class Aimed(Mixture):
     """A `Multi` whose outputs are mixed for other proteins; can be aimed again."""
 
+    network: Multi
+
+    @property
+    def trunk(self) -> Trunk:
+        """What the network that is mixed reads RNA with."""
+        return self.network.trunk
+
+    def bind(self, features: Features) -> Affinities:
+        """Predict one affinity a protein, (N, Q), of what the trunk found, (N, hidden)."""
+        known = self.network.bind(features)
+        return known @ self.weights.T.to(known.dtype)
+
     def aimed(self, known: Sequence[Protein], proteins: Sequence[Protein]) -> Aimed:
         """Aim the network that is mixed at yet other proteins."""
         return Aimed(copy.deepcopy(self.network), speaking_weights(known, proteins))
@@ -60,8 +76,12 @@ class Aimed(Mixture):
 
 def speaking_weights(known: Sequence[Protein], proteins: Sequence[Protein]) -> Tensor:
     """Weigh known proteins for others by identity; one of equal sequence speaks alone."""
-    same = same_weights(proteins, known)
-    return torch.where(same.any(dim=1, keepdim=True), same, average_weights(identity_matrix(proteins, known)))
+    weights = same_weights(proteins, known)
+    strange = ~weights.any(dim=1)
+    strangers = [protein for protein, alone in zip(proteins, strange.tolist(), strict=True) if alone]
+    if strangers:  # only they are aligned
+        weights[strange] = average_weights(identity_matrix(strangers, known))
+    return weights
 
 
 def build(config: MultiConfig, info: Info) -> nn.Module:

@@ -13,7 +13,7 @@ from ribocyte.learn.recipe import check
 from ribocyte.learn.splits import Info
 from ribocyte.rna.joint.bank import Bank, BankConfig, make_bank
 from ribocyte.rna.joint.trunk import Trunk
-from ribocyte.rna.layers import RNA, Affinities
+from ribocyte.rna.layers import RNA, Affinities, Features
 from ribocyte.rna.proteins.sequences import Protein
 
 
@@ -45,8 +45,12 @@ class Towers(nn.Module):
 
     def forward(self, rna: RNA) -> Affinities:
         """Predict one affinity a protein, (N, P)."""
+        return self.bind(self.trunk(rna))
+
+    def bind(self, features: Features) -> Affinities:
+        """Do so of what the trunk found, (N, hidden)."""
         vectors = self.bank()
-        product: Tensor = self.meet(self.trunk(rna)) @ vectors[:, 1:].T
+        product: Tensor = self.meet(features) @ vectors[:, 1:].T
         affinities: Affinities = product + vectors[:, 0]
         return affinities
 
