@@ -103,7 +103,7 @@ def test_a_card_goes_to_stdout_or_to_a_file(run: Path, tmp_path: Path) -> None:
     assert succeed("card", run, "--licence", "mit", "--out", out) == f"Written: {out}\n"
     assert out.read_text() == printed
     bare = untrained.save(tmp_path / "bare.safetensors")
-    assert "how it scored on test data is not known here" in succeed("card", bare)
+    assert "came without scores on test data" in succeed("card", bare)
 
 
 def test_what_cannot_have_a_card_is_refused(run: Path, tmp_path: Path) -> None:
