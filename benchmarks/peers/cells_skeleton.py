@@ -20,6 +20,7 @@ from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
 BATCH = 64
+DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 
 
 class Pictures(Dataset):
@@ -49,7 +50,7 @@ def make_network(pool):
 
 def take_step(network, optimizer, criterion, images, labels):
     optimizer.zero_grad()
-    loss = criterion(network(images), labels)
+    loss = criterion(network(images.to(DEVICE)), labels.to(DEVICE))
     loss.backward()
     optimizer.step()
     return loss.item()
@@ -60,7 +61,7 @@ def score(network, arrays, part):
     right = 0
     with torch.no_grad():
         for images, labels in DataLoader(Pictures(arrays, part), batch_size=BATCH):
-            right += int((network(images).argmax(dim=1) == labels).sum())
+            right += int((network(images.to(DEVICE)).argmax(dim=1).cpu() == labels).sum())
     network.train()
     return right / len(arrays[f"{part}_labels"])
 
@@ -75,7 +76,7 @@ def main():
     asked = parser.parse_args()
     torch.manual_seed(asked.seed)
     arrays = dict(np.load(asked.npz))
-    network, criterion = make_network(asked.pool), nn.CrossEntropyLoss()
+    network, criterion = make_network(asked.pool).to(DEVICE), nn.CrossEntropyLoss()
     optimizer = torch.optim.Adam(network.parameters(), lr=1e-3)
     loader = DataLoader(Pictures(arrays, "train"), batch_size=BATCH, shuffle=True)
     found = {"peer": "cells_skeleton", "pool": asked.pool}

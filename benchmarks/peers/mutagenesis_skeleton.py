@@ -13,13 +13,13 @@ import sys
 import time
 
 import torch
-from predict_skeleton import encode, load_network, read_fasta
+from predict_skeleton import DEVICE, encode, load_network, read_fasta
 
 
 def mutate(network, rna):
     with torch.no_grad():
         onehot = encode(rna)
-        reference = network(onehot[None])[0, 0].item()
+        reference = network(onehot[None].to(DEVICE))[0, 0].item()
         effects = torch.zeros_like(onehot)
         for position in range(len(rna)):
             for base in range(4):
@@ -28,7 +28,7 @@ def mutate(network, rna):
                 mutant = onehot.clone()
                 mutant[:, position] = 0
                 mutant[base, position] = 1
-                effects[base, position] = network(mutant[None])[0, 0].item() - reference
+                effects[base, position] = network(mutant[None].to(DEVICE))[0, 0].item() - reference
     return effects
 
 

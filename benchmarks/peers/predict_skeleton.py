@@ -19,6 +19,7 @@ from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
 LENGTH = 41
+DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 
 
 class CNN(nn.Module):
@@ -47,7 +48,7 @@ def load_network(path):
     detectors, _, _, width = weights["detect.weight"].shape
     network = CNN(detectors, width, len(weights["regress.1.weight"]), len(weights["regress.5.weight"]))
     network.load_state_dict({name: weights[name] for name in network.state_dict()})
-    return network.eval()
+    return network.eval().to(DEVICE)
 
 
 def encode(rna):
@@ -85,9 +86,9 @@ class RNAs(Dataset):
 def predict(network, rnas, way):
     with torch.no_grad():
         if way == "one":
-            return [network(encode(rna)[None])[0, 0].item() for rna in rnas]
+            return [network(encode(rna)[None].to(DEVICE))[0, 0].item() for rna in rnas]
         batches = DataLoader(RNAs(rnas), batch_size=64)
-        return [value for batch in batches for value in network(batch)[:, 0].tolist()]
+        return [value for batch in batches for value in network(batch.to(DEVICE))[:, 0].tolist()]
 
 
 def main():

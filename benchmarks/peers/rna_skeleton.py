@@ -24,6 +24,7 @@ from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 LENGTH = 41
+DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 
 
 class CNN(nn.Module):
@@ -123,7 +124,7 @@ def read_splits(path, experiment, limit):
 
 def take_step(network, optimizer, criterion, rna, targets):
     optimizer.zero_grad()
-    loss = criterion(network(rna), targets)
+    loss = criterion(network(rna.to(DEVICE)), targets.to(DEVICE))
     loss.backward()
     optimizer.step()
     return loss.item()
@@ -132,7 +133,8 @@ def take_step(network, optimizer, criterion, rna, targets):
 def score(network, split):
     network.eval()
     with torch.no_grad():
-        predicted = torch.cat([network(rna) for rna, _ in DataLoader(split, batch_size=512)]).numpy()
+        batches = DataLoader(split, batch_size=512)
+        predicted = torch.cat([network(rna.to(DEVICE)).cpu() for rna, _ in batches]).numpy()
     network.train()
     measured = split.tensors[1].numpy()
     return {
@@ -181,7 +183,7 @@ def main():
     asked = parser.parse_args()
     torch.manual_seed(asked.seed)
     splits = read_splits(asked.table, asked.experiment, asked.limit)
-    network, criterion = NETWORKS[asked.network](), nn.MSELoss()
+    network, criterion = NETWORKS[asked.network]().to(DEVICE), nn.MSELoss()
     optimizer = torch.optim.Adam(network.parameters(), lr=1e-3)
     loader = DataLoader(splits["train"], batch_size=asked.batch, shuffle=True)
     found = {

@@ -80,8 +80,10 @@ def speed(
     This package and its peers are measured in turn, each time in a fresh process. The ratio is the median over
     neighbours, with its bootstrap interval over repetitions; the limit is the least time in which this machine
     could do the same products and move the same bytes, from a matrix product and a copy timed in the same run.
+    Where there is a GPU, and no work is named, whole trainings on it come after: ribocyte bench gpu.
     """
     from ribocyte.bench.comparing import compare_works
+    from ribocyte.bench.gpu import measure_trainings
     from ribocyte.bench.works import WORKS, choose_works
 
     if listed:
@@ -94,8 +96,10 @@ def speed(
     warn_if_busy()
     with StopRequest():
         results = compare_works(chosen, bench, repetitions, out, tell)
+        on_gpu = results.limits["device"] == "cuda" and not works
+        whole = measure_trainings(bench, out.with_suffix(".gpu"), present.say) if on_gpu else None
     if as_json:
-        present.show_json(results.as_json())
+        present.show_json({**results.as_json(), **({"gpu": whole} if whole else {})})
         return
     show_machine(results.machine, results.limits)
     rows = [row for work in results.works for row in describe_work(work, results.limits)]
@@ -110,6 +114,9 @@ def speed(
     made = [work.name for work in results.works if work.simulated]
     if made:
         present.show(f"on made data: {', '.join(made)}")
+    if whole:
+        present.show()
+        show_trainings(whole)
     present.say(f"every repetition: {out}")
 
 
@@ -222,6 +229,11 @@ def gpu(
         present.show_json(found)
         return
     show_machine(found["machine"], found["limits"])
+    show_trainings(found)
+
+
+def show_trainings(found: Mapping[str, Any]) -> None:
+    """Print whole trainings, a line each."""
     rows = [
         (
             name,
