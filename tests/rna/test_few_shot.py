@@ -49,8 +49,9 @@ def test_the_leave_one_out_error_is_that_of_leaving_each_row_out() -> None:
 
 def test_a_prior_that_is_right_is_believed_and_one_that_is_noise_is_not() -> None:
     known, _, measured = draw(40, noise=0.05)
-    noise = torch.randn(40, generator=torch.Generator().manual_seed(1))
-    assert fit_head(torch.randn_like(known), measured - 0.7, measured).prior > 0.9
+    random = torch.Generator().manual_seed(1)
+    noise, strangers = torch.randn(40, generator=random), torch.randn(known.shape, generator=random)
+    assert fit_head(strangers, measured - 0.7, measured).prior > 0.9
     assert fit_head(known, noise, measured).prior < 0.2
 
 
@@ -60,11 +61,10 @@ def test_many_measurements_give_least_squares_and_few_stay_near_the_prior() -> N
     new_known, new_own, new_measured = draw(200, noise=0.0, seed=5)
     said = head.apply(new_known, new_own)
     assert float(torch.corrcoef(torch.stack([said, new_measured]))[0, 1]) > 0.999
-    few = fit_head(
-        torch.randn(4, 300), torch.arange(4.0), torch.arange(4.0) + torch.tensor([0.1, -0.1, 0.1, -0.1])
-    )
+    strangers = torch.randn(4, 300, generator=torch.Generator().manual_seed(4))
+    few = fit_head(strangers, torch.arange(4.0), torch.arange(4.0) + torch.tensor([0.1, -0.1, 0.1, -0.1]))
     assert few.prior > 0.5
-    assert float(few.weights.norm()) < 0.05
+    assert float(few.weights.norm()) < 0.1  # of noise in the measurements, whose spread is 1.1
 
 
 def test_spots_that_failed_are_left_out_and_too_few_are_refused() -> None:
